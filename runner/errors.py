@@ -1,0 +1,70 @@
+"""Every exception of the runner.
+
+    RunnerError             the runner or its machine failed; never a bad candidate
+    ├── ModelError          the model endpoint failed in a way that retrying does not mend
+    │   └── ModelExhausted  a recorded transcript has no further answer
+    ├── SandboxUnavailable  generated code would run without a sandbox, and nobody allowed that
+    └── ReferenceFailed     the problem's own reference failed: the spec is at fault
+    ContractError           wire data that breaks the contract (ValueError)
+    ├── ProblemError        a problem folder or spec with faults; carries all of them
+    └── BundleError         a result bundle that fails its checks
+
+A bad candidate is data (`runner.contract.Evaluation`), never an exception.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+class RunnerError(Exception):
+    """The runner or its machine failed. The message says what to do about it."""
+
+
+class ModelError(RunnerError):
+    """The model endpoint failed in a way that retrying does not mend."""
+
+
+class ModelExhausted(ModelError):
+    """A recorded transcript has no further answer for this generation."""
+
+
+class SandboxUnavailable(RunnerError):
+    """No sandbox can be made here, and the operator has not allowed going without."""
+
+
+class ReferenceFailed(RunnerError):
+    """The problem's own reference failed: the spec is at fault, not a candidate."""
+
+
+class ContractError(ValueError):
+    """Wire data that breaks the contract."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing wrong with a spec. `line` is 1-based; None means the file as a whole."""
+
+    file: str
+    line: int | None
+    message: str
+
+    def __str__(self) -> str:
+        where = self.file if self.line is None else f"{self.file}:{self.line}"
+        return f"{where}: {self.message}"
+
+
+class ProblemError(ContractError):
+    """A spec with faults. `faults` names every one, not only the first."""
+
+    def __init__(self, faults: tuple[Fault, ...]) -> None:
+        super().__init__("; ".join(str(fault) for fault in faults))
+        self.faults = faults
+
+
+class BundleError(ContractError):
+    """A result bundle that fails its checks. `reason` is safe to show."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason

@@ -1,0 +1,191 @@
+"""The schema of `problem.toml`, and what is wrong with one that breaks it.
+
+Owns the field rules and the rules between fields (declared axes, ranges, names). Reads no file
+and never sees the reference.
+"""
+
+from __future__ import annotations
+
+import keyword
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from runner.contract import Slug
+from runner.errors import Fault
+from runner.spec_lines import SpecLines
+
+DTYPES = frozenset(
+    {"float16", "bfloat16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8"}
+    | {"bool"}
+)
+INTEGER_DTYPES = frozenset({"int8", "int16", "int32", "int64", "uint8"})
+MAX_RANK = 8
+MAX_WORKLOADS = 32
+# A spec whose smallest tensor cannot be allocated is a mistake, not a workload.
+MAX_AXIS = 1 << 31
+
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")]
+Size = Annotated[int, Field(ge=0, le=MAX_AXIS, strict=True)]
+
+
+class _Closed(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class TensorModel(_Closed):
+    name: Name
+    shape: Annotated[tuple[Name | Size, ...], Field(max_length=MAX_RANK, strict=False)]
+    dtype: str
+    low: int | Name | None = None
+    high: int | Name | None = None
+
+
+class ToleranceModel(_Closed):
+    multiplier: Annotated[float, Field(gt=0, le=1000, strict=False)] = 2.0
+    reason: str = ""
+
+
+class SpecModel(_Closed):
+    name: Slug
+    entry: Name
+    summary: Annotated[str, StringConstraints(min_length=1, max_length=300)]
+    family: Annotated[str, StringConstraints(max_length=64)] = ""
+    policy: Literal["triton-only", "mixed"] = "triton-only"
+    baselines: Annotated[tuple[Name, ...], Field(strict=False)] = ("eager", "compile")
+    hints: Annotated[str, StringConstraints(max_length=4000)] = ""
+    axes: dict[Name, Annotated[tuple[Size, Size], Field(strict=False)]]
+    inputs: Annotated[tuple[TensorModel, ...], Field(min_length=1, max_length=32, strict=False)]
+    outputs: Annotated[tuple[TensorModel, ...], Field(min_length=1, max_length=16, strict=False)]
+    tests: Annotated[
+        tuple[dict[Name, Size], ...], Field(min_length=1, max_length=MAX_WORKLOADS, strict=False)
+    ]
+    benchmarks: Annotated[
+        tuple[dict[Name, Size], ...], Field(min_length=1, max_length=MAX_WORKLOADS, strict=False)
+    ]
+    tolerance: ToleranceModel = ToleranceModel()
+
+
+def collect_model_faults(
+    document: dict[str, Any], lines: SpecLines, file: str
+) -> tuple[SpecModel | None, list[Fault]]:
+    """Validate a parsed spec; every fault with its line. The model is None when fields are bad."""
+    try:
+        spec = SpecModel.model_validate(document)
+    except ValidationError as error:
+        faults = [
+            _field_fault(item["loc"], item["msg"], lines, file)
+            for item in error.errors()
+            # "at least 1 item" only repeats that the items there are faulty.
+            if not (item["type"] == "too_short" and _is_written(document, item["loc"]))
+        ]
+        # Rules between fields are checked as far as the fields allow: one round trip, all faults.
+        return None, list(dict.fromkeys(faults + _loose_rule_faults(document, lines, file)))
+    return spec, _rule_faults(spec, lines, file)
+
+
+def _field_fault(loc: tuple[str | int, ...], message: str, lines: SpecLines, file: str) -> Fault:
+    path = tuple(part for part in loc if part not in ("constrained-str", "int", "str"))
+    shown = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in path).lstrip(".")
+    return Fault(file, lines.locate(path), f"{shown}: {message[:1].lower()}{message[1:]}")
+
+
+def _is_written(document: dict[str, Any], loc: tuple[str | int, ...]) -> bool:
+    return len(loc) == 1 and bool(document.get(str(loc[0])))
+
+
+def _loose_rule_faults(document: dict[str, Any], lines: SpecLines, file: str) -> list[Fault]:
+    """The rules between fields on the tables that are valid by themselves."""
+    parts: dict[str, Any] = {}
+    for key, default in _EMPTY.items():
+        probe = {**_EMPTY, key: document.get(key, default)}
+        try:
+            SpecModel.model_validate(probe)
+        except ValidationError:
+            probe[key] = default
+        parts[key] = probe[key]
+    if parts["axes"] is _EMPTY["axes"]:
+        return []  # without axes every shape would seem wrong
+    for table in ("tests", "benchmarks"):
+        if parts[table] is _EMPTY[table]:
+            parts[table] = [{axis: low for axis, (low, _) in parts["axes"].items()}]
+    return _rule_faults(SpecModel.model_validate(parts), lines, file)
+
+
+# A valid spec that breaks no rule: stands in for the tables that are not valid.
+_EMPTY: dict[str, Any] = {
+    "name": "x",
+    "entry": "x",
+    "summary": "x",
+    "axes": {},
+    "inputs": [{"name": "x", "shape": [], "dtype": "float32"}],
+    "outputs": [{"name": "y", "shape": [], "dtype": "float32"}],
+    "tests": [{}],
+    "benchmarks": [{}],
+}
+
+
+def _rule_faults(spec: SpecModel, lines: SpecLines, file: str) -> list[Fault]:
+    faults: list[Fault] = []
+    for axis, (low, high) in spec.axes.items():
+        if low > high:
+            line = lines.key(axis, "axes")
+            faults.append(Fault(file, line, f"axis {axis}: range [{low}, {high}] is empty"))
+    if keyword.iskeyword(spec.entry):
+        line = lines.key("entry")
+        faults.append(Fault(file, line, f"entry {spec.entry!r} is a Python keyword"))
+    faults += _tensor_faults("inputs", spec.inputs, spec, lines, file)
+    faults += _tensor_faults("outputs", spec.outputs, spec, lines, file)
+    for table, workloads in (("tests", spec.tests), ("benchmarks", spec.benchmarks)):
+        for index, axes in enumerate(workloads):
+            for message, key in _workload_faults(axes, spec):
+                line = lines.key(key, table, index)
+                faults.append(Fault(file, line, f"{table}[{index}]: {message}"))
+    return faults
+
+
+def _tensor_faults(
+    table: str, rows: tuple[TensorModel, ...], spec: SpecModel, lines: SpecLines, file: str
+) -> list[Fault]:
+    faults: list[Fault] = []
+    seen: set[str] = set()
+
+    def fault(index: int, key: str, message: str) -> None:
+        faults.append(Fault(file, lines.key(key, table, index), f"{table}[{index}]: {message}"))
+
+    for index, row in enumerate(rows):
+        if row.name in seen:
+            fault(index, "name", f"a second tensor named {row.name!r}")
+        if keyword.iskeyword(row.name):
+            fault(index, "name", f"{row.name!r} is a Python keyword")
+        seen.add(row.name)
+        if row.dtype not in DTYPES:
+            fault(
+                index, "dtype", f"unknown dtype {row.dtype!r}; known: {', '.join(sorted(DTYPES))}"
+            )
+        for dim in row.shape:
+            if isinstance(dim, str) and dim not in spec.axes:
+                fault(index, "shape", f"axis {dim!r} is not declared under [axes]")
+        for key, bound in (("low", row.low), ("high", row.high)):
+            if bound is None:
+                continue
+            if row.dtype not in INTEGER_DTYPES:
+                fault(index, key, f"{key} is for integer inputs, not {row.dtype}")
+            elif isinstance(bound, str) and bound not in spec.axes:
+                fault(index, key, f"axis {bound!r} is not declared under [axes]")
+    return faults
+
+
+def _workload_faults(axes: dict[str, int], spec: SpecModel) -> list[tuple[str, str]]:
+    found: list[tuple[str, str]] = []
+    for axis, size in axes.items():
+        if axis not in spec.axes:
+            found.append((f"axis {axis!r} is not declared under [axes]", axis))
+            continue
+        low, high = spec.axes[axis]
+        if low <= high and not low <= size <= high:
+            found.append((f"{axis} = {size} is outside its declared range [{low}, {high}]", axis))
+    missing = [axis for axis in spec.axes if axis not in axes]
+    if missing:
+        found.append((f"has no size for {', '.join(missing)}", ""))
+    return found
