@@ -1,0 +1,205 @@
+"""Every folder under problems/: the spec, the reference, the baselines and the transcript agree."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import json
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+
+from runner.bundle import PROBLEM_FILES
+from runner.contract import Candidate, TokenUsage, Workload
+from runner.extract import extract_candidate
+from runner.problem import BUILT_IN_BASELINES, Problem, load_problem
+
+PROBLEMS = Path(__file__).parents[2] / "problems"
+FOLDERS = sorted(folder for folder in PROBLEMS.iterdir() if folder.is_dir())
+WITH_BASELINES = [
+    folder for folder in FOLDERS if set(load_problem(folder).baselines) - BUILT_IN_BASELINES
+]
+CASES = [
+    pytest.param(folder, workload, id=f"{folder.name}-{workload}")
+    for folder in FOLDERS
+    for workload in load_problem(folder).tests
+]
+
+
+def import_file(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"{path.parent.name}_{path.stem}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def reference_of(problem: Problem, folder: Path) -> Callable[..., torch.Tensor]:
+    function: Callable[..., torch.Tensor] = getattr(
+        import_file(folder / "reference.py"), problem.entry
+    )
+    return function
+
+
+def normal_inputs(problem: Problem, workload: Workload) -> list[torch.Tensor]:
+    generator = torch.Generator().manual_seed(20)
+    return [
+        torch.randn(row.concrete_shape(workload), generator=generator).to(getattr(torch, row.dtype))
+        for row in problem.inputs
+    ]
+
+
+def as_tuple(outputs: torch.Tensor | tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
+    return outputs if isinstance(outputs, tuple) else (outputs,)
+
+
+def transcript_lines(folder: Path) -> list[dict[str, object]]:
+    text = (folder / "transcript.jsonl").read_text(encoding="utf-8")
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_the_two_problems_of_the_first_release_are_here() -> None:
+    assert {"relative_position_attention", "rms_norm"} <= {folder.name for folder in FOLDERS}
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_folder_parses_under_its_own_name_and_holds_only_problem_files(folder: Path) -> None:
+    assert load_problem(folder).name == folder.name
+    found = {path.name for path in folder.iterdir() if path.name != "__pycache__"}
+    assert found <= set(PROBLEM_FILES)
+    assert "transcript.jsonl" in found
+
+
+@pytest.mark.parametrize("dtype", ["declared", "float64"])
+@pytest.mark.parametrize(("folder", "workload"), CASES)
+def test_reference_yields_the_declared_outputs(
+    folder: Path, workload: Workload, dtype: str
+) -> None:
+    problem = load_problem(folder)
+    inputs = normal_inputs(problem, workload)
+    if dtype == "float64":
+        inputs = [t.double() if t.is_floating_point() else t for t in inputs]
+    before = [t.clone() for t in inputs]
+    outputs = as_tuple(reference_of(problem, folder)(*inputs))
+    assert len(outputs) == len(problem.outputs)
+    for tensor, row in zip(outputs, problem.outputs, strict=True):
+        assert tuple(tensor.shape) == row.concrete_shape(workload)
+        declared = getattr(torch, row.dtype)
+        wide = dtype == "float64" and declared.is_floating_point
+        assert tensor.dtype == (torch.float64 if wide else declared)
+        assert torch.isfinite(tensor).all()
+    assert all(torch.equal(a, b) for a, b in zip(inputs, before, strict=True))
+
+
+@pytest.mark.parametrize(("folder", "workload"), CASES)
+def test_reference_in_the_declared_dtype_errs_by_two_roundings_at_most(
+    folder: Path, workload: Workload
+) -> None:
+    # The reference's own error sets every candidate's budget: a sloppy one would let errors pass.
+    problem = load_problem(folder)
+    inputs = normal_inputs(problem, workload)
+    reference = reference_of(problem, folder)
+    low, exact = reference(*inputs), reference(*[t.double() for t in inputs])
+    half_unit = torch.finfo(low.dtype).eps / 2
+    largest = max(t.abs().max().item() for t in inputs)
+    torch.testing.assert_close(low.double(), exact, rtol=half_unit, atol=half_unit * largest)
+
+
+@pytest.mark.filterwarnings("ignore:flex_attention called without torch.compile")
+@pytest.mark.parametrize("folder", WITH_BASELINES, ids=lambda folder: folder.name)
+def test_own_baselines_compute_the_reference(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Inductor takes half a minute here and is not the subject: the function compiled is.
+    monkeypatch.setattr(torch, "compile", lambda function, **options: function)
+    problem = load_problem(folder)
+    own = [name for name in problem.baselines if name not in BUILT_IN_BASELINES]
+    baseline = import_file(folder / "baseline.py")
+    for workload in problem.tests[:2]:
+        inputs = normal_inputs(problem, workload)
+        wanted = reference_of(problem, folder)(*[t.double() for t in inputs])
+        for name in own:
+            found = getattr(baseline, name)(*inputs)
+            assert found.dtype == inputs[0].dtype
+            torch.testing.assert_close(found.double(), wanted, rtol=2e-3, atol=2e-3)
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_transcript_lines_are_well_formed_and_numbered(folder: Path) -> None:
+    lines = transcript_lines(folder)
+    keys = {"generation", "attempt", "model", "reasoning", "content", "usage"}
+    assert all(set(line) == keys for line in lines)
+    assert {line["model"] for line in lines} == {"handwritten"}
+    assert all(isinstance(line["reasoning"], str) and line["reasoning"] for line in lines)
+    assert all(TokenUsage.model_validate(line["usage"]) == TokenUsage() for line in lines)
+    per_generation = Counter(line["generation"] for line in lines)
+    wanted = [(g, a) for g in range(2) for a in range(1, per_generation[g] + 1)]
+    assert [(line["generation"], line["attempt"]) for line in lines] == wanted
+    assert per_generation == {0: 4, 1: 2}
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_every_answer_holds_one_standalone_kernel_with_the_entry(folder: Path) -> None:
+    problem = load_problem(folder)
+    sources = []
+    for line in transcript_lines(folder):
+        content = str(line["content"])
+        assert content.count("```") == 2
+        candidate = extract_candidate(content, entry=problem.entry, attempt=1, cut=False)
+        assert isinstance(candidate, Candidate)
+        tree = ast.parse(candidate.source)
+        assert imported_modules(tree) == {"torch", "triton", "triton.language"}
+        (entry,) = [
+            node
+            for node in tree.body
+            if isinstance(node, ast.FunctionDef) and node.name == problem.entry
+        ]
+        assert [arg.arg for arg in entry.args.args] == [row.name for row in problem.inputs]
+        sources.append(candidate.source)
+    assert len(set(sources)) == len(sources)
+
+
+def imported_modules(tree: ast.Module) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names.add(node.module or "")
+    return names
+
+
+def test_relative_position_weights_fall_by_e_with_each_key() -> None:
+    # With q = 0 only the position term is left, and v = identity shows the weights themselves.
+    folder = PROBLEMS / "relative_position_attention"
+    reference = reference_of(load_problem(folder), folder)
+    size = 16
+    q = torch.zeros(1, 1, size, size, dtype=torch.float64)
+    v = torch.eye(size, dtype=torch.float64)[None, None]
+    weights = torch.exp(-torch.arange(size, dtype=torch.float64))
+    wanted = (weights / weights.sum()).expand(1, 1, size, size)
+    torch.testing.assert_close(reference(q, q, v), wanted)
+
+
+def test_relative_position_scores_are_scaled_by_the_root_of_the_head_dimension() -> None:
+    folder = PROBLEMS / "relative_position_attention"
+    reference = reference_of(load_problem(folder), folder)
+    q = torch.full((1, 1, 2, 64), 0.5, dtype=torch.float64)
+    k = torch.zeros_like(q)
+    k[0, 0, 1] = 1.0  # score of key 1: 0.5 * 64 / 8 = 4, less one for its position
+    v = torch.tensor([0.0, 1.0], dtype=torch.float64)[None, None, :, None].expand(1, 1, 2, 64)
+    wanted = torch.sigmoid(torch.tensor(3.0, dtype=torch.float64)).expand(1, 1, 2, 64)
+    torch.testing.assert_close(reference(q, k, v), wanted)
+
+
+def test_rms_norm_of_a_known_row() -> None:
+    folder = PROBLEMS / "rms_norm"
+    reference = reference_of(load_problem(folder), folder)
+    x = torch.tensor([[3.0, -4.0], [0.0, 0.0]], dtype=torch.float64)
+    weight = torch.tensor([1.0, 2.0], dtype=torch.float64)
+    inverse_rms = (12.5 + 1e-6) ** -0.5
+    wanted = torch.tensor([[3 * inverse_rms, -8 * inverse_rms], [0.0, 0.0]], dtype=torch.float64)
+    torch.testing.assert_close(reference(x, weight), wanted)
