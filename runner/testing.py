@@ -1,0 +1,189 @@
+"""What a problem folder's own tests call: its cases, inputs, truth and tolerance.
+
+Owns the public face of the verifier's numerics for `test_kernel.py` and `bench_kernel.py`, on a
+GPU or, without one, in Triton's interpreter. Runs reference and kernel in this process: it is for
+merged, reviewed code. A candidate is judged by `runner.verifier`, never by this.
+
+    FOLDER = Path(__file__).parent
+    PROBLEM = load_problem(FOLDER)
+    entry = load_entry(FOLDER)
+
+    @pytest.mark.parametrize("case", cases(PROBLEM), ids=str)
+    def test_matches_the_reference(case):
+        check(PROBLEM, case, entry)
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import torch
+
+from runner.contract import Workload
+from runner.errors import ReferenceFailed
+from runner.problem import BASELINE_FILE, Problem, load_problem
+from runner.verifier.arena import torch_dtype
+from runner.verifier.inputs import NORMAL, Case, make_inputs, plan_cases
+from runner.verifier.numerics import Expected, compare, compute_noise, disturb, expect
+from runner.verifier.patterns import describe_difference
+from runner.verifier.precise import call_in_float64
+
+__all__ = [
+    "Case",
+    "baselines",
+    "bench_inputs",
+    "cases",
+    "check",
+    "device",
+    "inputs_on",
+    "load_entry",
+    "load_problem",
+    "load_reference",
+]
+
+Entry = Callable[..., Any]
+# Public tests repeat: the secret seeds are the verifier's.
+_SEED = 20_240_601
+
+
+def device() -> torch.device:
+    """Where tests run: the GPU if there is one, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def load_entry(folder: Path, file: str = "kernel.py") -> Entry:
+    """The entry function of a problem folder's kernel. Without a GPU it will be interpreted."""
+    if device().type == "cpu":
+        # Read by @triton.jit while the kernel's module is imported.
+        os.environ["TRITON_INTERPRET"] = "1"
+    return _function(_import_file(folder / file), load_problem(folder).entry)
+
+
+def load_reference(folder: Path) -> Entry:
+    """The reference of a problem folder, which is also its eager baseline."""
+    return load_entry(folder, "reference.py")
+
+
+def baselines(folder: Path) -> dict[str, Entry]:
+    """What a user would run instead, by name: eager, compile, and those of baseline.py.
+
+    `compile` is wrapped on first call; it needs a GPU or a C++ compiler.
+    """
+    reference = load_reference(folder)
+    found: dict[str, Entry] = {}
+    for name in load_problem(folder).baselines:
+        if name == "eager":
+            found[name] = reference
+        elif name == "compile":
+            found[name] = torch.compile(reference)
+        else:
+            found[name] = _function(_import_file(folder / BASELINE_FILE), name)
+    return found
+
+
+def cases(problem: Problem) -> tuple[Case, ...]:
+    """Every test workload with normal inputs, and the other distributions in turn. Repeatable."""
+    return plan_cases(problem, _SEED)
+
+
+def inputs_on(problem: Problem, case: Case, where: torch.device) -> dict[str, torch.Tensor]:
+    """The case's inputs by name, on `where`. The same values on every machine."""
+    return {name: tensor.to(where) for name, tensor in make_inputs(problem, case).items()}
+
+
+def bench_inputs(
+    problem: Problem, workload: Workload, where: torch.device
+) -> dict[str, torch.Tensor]:
+    """Normal inputs of a benchmark workload, on `where`."""
+    return inputs_on(problem, Case(workload=workload, distribution=NORMAL, seed=_SEED), where)
+
+
+def check(problem: Problem, case: Case, entry: Entry, reference: Entry | None = None) -> None:
+    """Call `entry` on the case and compare with the reference in float64.
+
+    Raises AssertionError that says where and by how much the result is wrong, or that an input
+    was changed. `reference` defaults to the problem's own text, imported here.
+    """
+    where = device()
+    inputs = inputs_on(problem, case, where)
+    before = {name: tensor.clone() for name, tensor in inputs.items()}
+    found = _as_tuple(entry(*inputs.values()))
+    for name, tensor in inputs.items():
+        unchanged = torch.equal(
+            tensor.flatten().view(torch.uint8), before[name].flatten().view(torch.uint8)
+        )
+        assert unchanged, f"the call changed its input {name}"  # noqa: S101 - a test's own words
+    expected = expected_outputs(problem, case, before, reference or _reference_of(problem))
+    assert len(found) == len(expected), (  # noqa: S101
+        f"{len(found)} output(s) where {len(expected)} are due"
+    )
+    for spec, value, truth in zip(problem.outputs, found, expected, strict=True):
+        shape = spec.concrete_shape(case.workload)
+        assert type(value) is torch.Tensor, f"{spec.name} is a {type(value)}"  # noqa: S101
+        assert tuple(value.shape) == shape, f"{spec.name}: {tuple(value.shape)} != {shape}"  # noqa: S101
+        assert value.dtype is torch_dtype(spec.dtype), f"{spec.name}: {value.dtype}"  # noqa: S101
+        comparison = compare(value.cpu(), truth, problem.tolerance.multiplier)
+        if not comparison.passed:
+            lines = describe_difference(value.cpu(), truth, comparison, spec.shape)
+            raise AssertionError("\n".join([f"{spec.name} on {case}:", *lines]))
+
+
+def expected_outputs(
+    problem: Problem, case: Case, inputs: Mapping[str, torch.Tensor], reference: Entry
+) -> tuple[Expected, ...]:
+    """Truth and honest error of every output (on the CPU), as `runner.verifier.numerics` defines.
+
+    The low-precision reference runs where the inputs are; the oracle runs on the CPU in float64.
+    """
+    wide = [
+        t.cpu().to(torch.float64) if t.is_floating_point() else t.cpu() for t in inputs.values()
+    ]
+    generator = torch.Generator().manual_seed(case.seed ^ 1)
+    noise = max(compute_noise(torch_dtype(spec.dtype)) for spec in problem.outputs)
+    noisy = [disturb(t, noise, generator) if t.is_floating_point() else t for t in wide]
+    low = _as_tuple(reference(*inputs.values()))
+    exact = _as_tuple(call_in_float64(reference, wide))
+    disturbed = _as_tuple(call_in_float64(reference, noisy))
+    return tuple(expect(e, v.cpu(), d) for e, v, d in zip(exact, low, disturbed, strict=True))
+
+
+def _reference_of(problem: Problem) -> Entry:
+    module = ModuleType(f"{problem.name}_reference")
+    exec(compile(problem.reference_text, "reference.py", "exec"), module.__dict__)  # noqa: S102
+    return _function(module, problem.entry)
+
+
+def _import_file(path: Path) -> ModuleType:
+    # One module a file: two problems' kernel.py must not meet under one name.
+    name = f"kernelwright_{path.parent.name}_{path.stem}"
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"cannot import {path}")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+def _function(module: ModuleType, name: str) -> Entry:
+    function = getattr(module, name, None)
+    if not callable(function):
+        raise ReferenceFailed(f"{module.__name__} defines no function {name!r}")
+    found: Entry = function
+    return found
+
+
+def _as_tuple(value: Any) -> tuple[Any, ...]:
+    return tuple(value) if isinstance(value, tuple | list) else (value,)

@@ -1,0 +1,84 @@
+"""The worker role that runs an entry function on tensors: the candidate's, or the reference's.
+
+Owns the call, the copy of its outputs into the arena and their honest description. The reference
+may be asked to run in float64 throughout, whatever it casts to by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from runner.verifier.arena import Arena, Slot, dtype_name
+from runner.verifier.foreign import ForeignCode
+from runner.verifier.precise import call_in_float64
+
+
+class CallRole:
+    """Serves `load` once, then any number of `call` jobs."""
+
+    def __init__(self, arena: Arena, *, traced: bool) -> None:
+        self._arena = arena
+        self._code: ForeignCode | None = None
+        self._entry: Callable[..., Any] | None = None
+        self._tracer: Any = None
+        if traced:
+            from runner.verifier.trace import Tracer
+
+            self._tracer = Tracer()
+        # Unwritten memory is NaN, or the largest integer: an element that nobody wrote shows.
+        torch.utils.deterministic.fill_uninitialized_memory = True  # type: ignore[attr-defined]
+        torch.use_deterministic_algorithms(True, warn_only=True)
+
+    def handle(self, job: dict[str, Any]) -> dict[str, Any]:
+        try:
+            if job["op"] == "load":
+                self._code = ForeignCode(job["source"], job["file"])
+                self._entry = self._code.load(job["entry"])
+                return {"ok": True}
+            return self._call(job)
+        except BaseException as error:  # the edge: foreign code raises anything
+            if self._code is None:
+                raise
+            return self._code.describe(error)
+
+    def _call(self, job: dict[str, Any]) -> dict[str, Any]:
+        entry = self._entry
+        if entry is None:
+            raise RuntimeError("call before load")
+        inputs = [self._arena.tensor(Slot.from_json(row)) for row in job["inputs"]]
+        facts: dict[str, Any] = {}
+        torch.manual_seed(job["seed"])
+        if self._tracer is not None:
+            returned, facts = self._tracer.run(lambda: entry(*inputs), job["seed"])
+        elif job["precise"]:
+            returned = call_in_float64(entry, inputs)
+        else:
+            returned = entry(*inputs)
+        return {"ok": True, **self._hand_over(returned, job["outputs_at"]), **facts}
+
+    def _hand_over(self, returned: Any, start: int) -> dict[str, Any]:
+        """Copy the outputs into the arena from `start`; describe what cannot be copied."""
+        several = type(returned) in (tuple, list)
+        rows: list[dict[str, Any]] = []
+        offset = start
+        for value in returned if several else [returned]:
+            row: dict[str, Any] = {"type": _type_name(value)}
+            if isinstance(value, torch.Tensor):
+                row |= {"dtype": dtype_name(value.dtype), "device": value.device.type}
+                row["shape"] = list(value.shape)
+            if type(value) is torch.Tensor and value.device.type == "cpu":
+                slot = Slot(dtype=row["dtype"], shape=tuple(value.shape), offset=offset)
+                if slot.offset + slot.size_bytes <= self._arena.size_bytes:
+                    self._arena.tensor(slot).copy_(value.detach())
+                    row["offset"] = slot.offset
+                    offset = slot.next_offset
+            rows.append(row)
+        return {"returned": _type_name(returned), "several": several, "outputs": rows}
+
+
+def _type_name(value: Any) -> str:
+    kind = type(value)
+    return "torch.Tensor" if kind is torch.Tensor else kind.__qualname__

@@ -1,0 +1,177 @@
+"""The worker role that compiles a candidate for the target GPU, ahead of time, and runs nothing.
+
+The candidate's own host code decides what is launched and with which arguments; every launch
+becomes a compilation down to PTX. Assembly is the judge's (`assembler`): a hostile worker then
+cannot make up registers or spills.
+"""
+
+from __future__ import annotations
+
+import inspect
+import subprocess
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from triton.backends.nvidia import compiler as nvidia
+from triton.runtime.jit import JITFunction
+
+from runner.verifier import standin_driver
+from runner.verifier.arena import Arena, torch_dtype
+from runner.verifier.compile_errors import describe_compile_error
+from runner.verifier.foreign import ForeignCode
+
+# Host code may look at small tensors; larger ones have a shape and no memory.
+MAX_REAL_BYTES = 256 << 20
+
+
+class CompileRole:
+    """Serves `load` once, then any number of `compile` jobs. `facts` goes with the ready line."""
+
+    def __init__(self, arena: Arena) -> None:
+        self._arena = arena
+        self._code: ForeignCode | None = None
+        self._entry: Callable[..., Any] | None = None
+        self._launches: list[dict[str, Any]] = []
+        self._failures: list[BaseException] = []
+        self._tuning = 0
+        self._compiling = False
+        standin_driver.install(self._try_config)
+        self._hook_launches()
+        ptxas = _PtxasCommand()
+        from runner.verifier import warm_kernel
+
+        warm_kernel.launch()
+        self.facts: dict[str, Any] = {"ptxas": ptxas.command}
+        # From here on Triton stops at PTX: its last stage hands nothing to ptxas.
+        nvidia.CUDABackend.make_cubin = lambda *_: b""
+
+    def handle(self, job: dict[str, Any]) -> dict[str, Any]:
+        try:
+            if job["op"] == "load":
+                self._code = ForeignCode(job["source"], job["file"])
+                self._entry = self._code.load(job["entry"])
+                return {"ok": True}
+            return self._compile(job)
+        except BaseException as error:  # the edge: foreign code raises anything
+            if self._code is None:
+                raise
+            return self._describe(error)
+
+    def _compile(self, job: dict[str, Any]) -> dict[str, Any]:
+        entry = self._entry
+        if entry is None:
+            raise RuntimeError("compile before load")
+        self._launches.clear()
+        self._failures.clear()
+        self._compiling = False
+        inputs = _make_inputs([(row["dtype"], tuple(row["shape"])) for row in job["inputs"]])
+        entry(*inputs)
+        if self._failures:
+            # The candidate swallowed its compiler's error: that is its failure all the same.
+            return self._describe(self._failures[0], compiling=True)
+        return {"ok": True, "kernels": self._hand_over()}
+
+    def _hand_over(self) -> list[dict[str, Any]]:
+        """Put each PTX text into the arena once; rows say where."""
+        rows: list[dict[str, Any]] = []
+        places: dict[str, tuple[int, int]] = {}
+        offset = 0
+        for launch in self._launches:
+            ptx = launch["ptx"]
+            if ptx not in places:
+                data = ptx.encode()
+                self._arena.write(offset, data)
+                places[ptx] = (offset, len(data))
+                offset += len(data)
+            place = places[ptx]
+            rows.append({**launch, "ptx": {"offset": place[0], "size_bytes": place[1]}})
+        return rows
+
+    def _hook_launches(self) -> None:
+        compile_and_launch = JITFunction.run
+
+        def run(function: Any, *args: Any, grid: Any, warmup: bool, **kwargs: Any) -> Any:
+            self._compiling = True
+            try:
+                kernel = compile_and_launch(function, *args, grid=grid, warmup=True, **kwargs)
+            except Exception as error:
+                if not self._tuning:
+                    self._failures.append(error)
+                raise
+            self._compiling = False
+            metadata = kernel.metadata
+            self._launches.append(
+                {
+                    "kernel": function.fn.__name__,
+                    "shared_bytes": int(metadata.shared),
+                    "num_warps": int(metadata.num_warps),
+                    "num_stages": int(metadata.num_stages),
+                    "grid": _concrete_grid(function, grid, args, kwargs),
+                    "ptx": kernel.asm["ptx"],
+                }
+            )
+            return kernel
+
+        JITFunction.run = run
+
+    def _try_config(self, call: Callable[[], Any], quantiles: Sequence[float]) -> list[float]:
+        """Compile one autotuning configuration: one that cannot launch is never the best."""
+        before = len(self._launches)
+        self._tuning += 1
+        try:
+            call()
+        finally:
+            self._tuning -= 1
+        tried = self._launches[before:]
+        del self._launches[before:]
+        limit = standin_driver.SHARED_BYTES_PER_BLOCK
+        fits = all(launch["shared_bytes"] <= limit for launch in tried)
+        return [1.0 if fits else float("inf")] * len(quantiles)
+
+    def _describe(self, error: BaseException, *, compiling: bool | None = None) -> dict[str, Any]:
+        code = self._code
+        if code is None:
+            raise RuntimeError("an error before load") from error
+        failed = self._compiling if compiling is None else compiling
+        self._compiling = False
+        if failed:
+            return {"stage": "compile", **describe_compile_error(error, code)}
+        return {"stage": "host", **code.describe(error)}
+
+
+class _PtxasCommand:
+    """Notes how Triton calls ptxas for the target, as `[path, flag, …]` without the files."""
+
+    def __init__(self) -> None:
+        self.command: list[str] = []
+        original = subprocess.run
+
+        def noted(command: Any, *args: Any, **kwargs: Any) -> Any:
+            if isinstance(command, list) and any("--gpu-name" in str(part) for part in command):
+                files = {i for i, part in enumerate(command) if str(part).endswith((".ptx", ".o"))}
+                kept = [str(part) for i, part in enumerate(command) if i not in files]
+                self.command = [part for part in kept if part != "-o"]
+                nvidia.subprocess.run = original
+            return original(command, *args, **kwargs)
+
+        nvidia.subprocess.run = noted
+
+
+def _make_inputs(rows: list[tuple[str, tuple[int, ...]]]) -> list[torch.Tensor]:
+    sizes = [torch.empty(shape, dtype=torch_dtype(d), device="meta").nbytes for d, shape in rows]
+    device = "cpu" if sum(sizes) <= MAX_REAL_BYTES else "meta"
+    return [torch.zeros(shape, dtype=torch_dtype(d), device=device) for d, shape in rows]
+
+
+def _concrete_grid(function: Any, grid: Any, args: Sequence[Any], kwargs: Any) -> list[int]:
+    """The grid as numbers: a callable gets the kernel's arguments by name, defaults included."""
+    if callable(grid):
+        defaults = {
+            name: parameter.default
+            for name, parameter in function.signature.parameters.items()
+            if parameter.default is not inspect.Parameter.empty
+        }
+        given = dict(zip(function.arg_names, args, strict=False))
+        grid = grid({**defaults, **given, **kwargs})
+    return [int(size) for size in grid]

@@ -1,0 +1,189 @@
+"""One worker process, seen from the judge: start, ask, kill.
+
+Owns descriptors, deadlines and the end of the process group. Believes nothing: a reply is one
+line of JSON below a size cap, and anything else is reported as the worker's failure.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import selectors
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any, Literal
+
+from runner.errors import RunnerError
+from runner.verifier.arena import Arena
+from runner.verifier.sandbox import Sandbox
+
+Role = Literal["reference", "candidate", "compiler"]
+MAX_REPLY_BYTES = 4 << 20
+MAX_STDERR_BYTES = 64 << 10
+# torch and triton map 0.9 GiB before any work; the rest is for the kernel under test.
+ADDRESS_SPACE_BYTES = 8 << 30
+START_TIMEOUT_S = 60.0
+
+
+class WorkerFailed(Exception):
+    """The worker did not answer as agreed: it died, said garbage or ran out of time.
+
+    Carries `kind` ("died", "garbage", "timeout"), `reason` (one clause) and `stderr` (its tail).
+    """
+
+    def __init__(
+        self, kind: Literal["died", "garbage", "timeout"], reason: str, stderr: str
+    ) -> None:
+        super().__init__(reason)
+        self.kind = kind
+        self.reason = reason
+        self.stderr = stderr
+
+
+class WorkerProcess:
+    """A worker of one role in its sandbox. Use once, then `close`."""
+
+    def __init__(self, role: Role, sandbox: Sandbox, arena: Arena, *, cpu_s: float) -> None:
+        self.role = role
+        self.arena = arena
+        self.ready: dict[str, Any] = {}
+        self._buffer = b""
+        # Holds stderr; in no-sandbox runs also the worker's HOME. Never bound into the sandbox.
+        self._folder = Path(tempfile.mkdtemp(prefix="kernelwright-"))
+        self._stderr = (self._folder / "stderr").open("w+b")
+        command = [
+            *(sys.executable, "-P", "-s", "-m", "runner.verifier.worker", role),
+            *(str(arena.fd), str(arena.size_bytes), str(ADDRESS_SPACE_BYTES), str(int(cpu_s) + 1)),
+        ]
+        try:
+            self._process = subprocess.Popen(
+                sandbox.wrap(command),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._stderr,
+                env=sandbox.environment(_role_environment(role), self._folder),
+                cwd=self._folder,
+                pass_fds=(arena.fd,),
+                start_new_session=True,
+            )
+        except OSError as error:
+            self._remove_folder()
+            raise RunnerError(f"cannot start a worker: {error}") from error
+        if self._process.stdout is None or self._process.stdin is None:
+            raise RunnerError("the worker has no pipes")
+        self._stdin, self._stdout = self._process.stdin, self._process.stdout
+        os.set_blocking(self._stdout.fileno(), False)
+
+    def wait_ready(self) -> None:
+        """Wait until the worker has loaded its libraries. Raises RunnerError when it cannot."""
+        if self.ready:
+            return
+        try:
+            self.ready = self._read_reply(time.monotonic() + START_TIMEOUT_S)
+        except WorkerFailed as error:
+            detail = error.stderr.strip().splitlines()
+            tail = f": {detail[-1]}" if detail else ""
+            raise RunnerError(
+                f"a {self.role} worker did not start: {error.reason}{tail}"
+            ) from error
+        if not self.ready.get("ready"):
+            raise RunnerError(f"a {self.role} worker did not start: {self.ready.get('error')}")
+
+    def ask(self, job: dict[str, Any], deadline: float) -> dict[str, Any]:
+        """Send one job and wait for its reply until `deadline` (time.monotonic seconds)."""
+        self.wait_ready()
+        try:
+            self._stdin.write(json.dumps(job).encode() + b"\n")
+            self._stdin.flush()
+        except OSError:
+            raise self._failed("died", self._how_it_ended()) from None
+        return self._read_reply(deadline)
+
+    def stderr_tail(self) -> str:
+        """The last of what the worker printed; whatever it is, it is text for people."""
+        size = os.fstat(self._stderr.fileno()).st_size
+        start = max(0, size - MAX_STDERR_BYTES)
+        data = os.pread(self._stderr.fileno(), MAX_STDERR_BYTES, start)
+        return data.decode("utf-8", errors="replace")
+
+    def alive(self) -> bool:
+        """Whether the process has not ended."""
+        return self._process.poll() is None
+
+    def kill(self) -> None:
+        """End the process group at once. Safe from another thread, and when it has ended."""
+        # The leader is not reaped before this, so its group number cannot be someone else's.
+        if self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+
+    def close(self) -> None:
+        """Kill, reap, and give everything back. The arena belongs to whoever made it."""
+        self.kill()
+        self._process.wait()
+        with contextlib.suppress(OSError):
+            self._stdin.close()
+        self._stdout.close()
+        self._stderr.close()
+        self._remove_folder()
+
+    def _remove_folder(self) -> None:
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _read_reply(self, deadline: float) -> dict[str, Any]:
+        line = self._read_line(deadline)
+        try:
+            reply = json.loads(line)
+        except (ValueError, RecursionError):
+            reply = None
+        if not isinstance(reply, dict):
+            raise self._failed("garbage", "it wrote garbage where its reply was due")
+        return reply
+
+    def _read_line(self, deadline: float) -> bytes:
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._stdout, selectors.EVENT_READ)
+            while b"\n" not in self._buffer:
+                left_s = deadline - time.monotonic()
+                if left_s <= 0 or not selector.select(left_s):
+                    raise self._failed("timeout", "it ran out of time")
+                chunk = self._stdout.read(1 << 16)
+                if chunk == b"":
+                    raise self._failed("died", self._how_it_ended())
+                self._buffer += chunk or b""
+                if len(self._buffer) > MAX_REPLY_BYTES:
+                    raise self._failed("garbage", "it wrote more than a reply can have")
+        line, self._buffer = self._buffer.split(b"\n", 1)
+        return line
+
+    def _failed(self, kind: Literal["died", "garbage", "timeout"], reason: str) -> WorkerFailed:
+        stderr = self.stderr_tail()
+        self.kill()
+        return WorkerFailed(kind, reason, stderr)
+
+    def _how_it_ended(self) -> str:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            # Its pipes are closed; give it a moment to become reapable.
+            self._process.wait(timeout=2)
+        code = self._process.returncode
+        if code is None:
+            return "it closed its pipes"
+        # bwrap, like a shell, reports a signal of its child as 128 + number.
+        number = -code if code < 0 else code - 128 if code > 128 else None
+        if number is not None and number in set(signal.Signals):
+            return f"it was ended by {signal.Signals(number).name}"
+        return f"it ended itself with exit status {code}"
+
+
+def _role_environment(role: Role) -> dict[str, str]:
+    threads = {"OMP_NUM_THREADS": "2" if role == "reference" else "1"}
+    if role == "candidate":
+        return {"TRITON_INTERPRET": "1", **threads}
+    # Triton 3.9 announces a change of this default at every start; this is what 3.4 to 3.9 do.
+    return {"TRITON_DEFAULT_FP_FUSION": "1", **threads}

@@ -1,0 +1,86 @@
+"""Inputs: repeatable, of the declared shape and dtype, and different where they must differ."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from runner.contract import Workload
+from runner.problem import TensorSpec, parse_problem
+from runner.verifier.inputs import DISTRIBUTIONS, Case, integer_range, make_inputs, plan_cases
+
+WORKLOAD = Workload(axes={"M": 3, "N": 64})
+
+
+def case(distribution: str, seed: int = 1, workload: Workload = WORKLOAD) -> Case:
+    return Case(workload=workload, distribution=distribution, seed=seed)
+
+
+@pytest.mark.parametrize("distribution", DISTRIBUTIONS)
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64", "int32", "bool"])
+def test_inputs_have_the_specs_form_and_repeat(distribution, dtype, softmax_texts):
+    toml = softmax_texts.toml.replace('dtype = "float16"', f'dtype = "{dtype}"')
+    problem = parse_problem(toml, softmax_texts.reference)
+    once, again = (make_inputs(problem, case(distribution))["x"] for _ in range(2))
+    assert tuple(once.shape) == (3, 64)
+    assert str(once.dtype) == f"torch.{dtype}"
+    assert once.is_contiguous()
+    assert torch.equal(once, again)
+    assert bool(once.double().isfinite().all())
+    other = make_inputs(problem, case(distribution, seed=2))["x"]
+    assert not torch.equal(once, other)
+
+
+@pytest.mark.parametrize(
+    ("distribution", "holds"),
+    [
+        ("uniform", lambda x: x.abs().max() <= 1),
+        ("large", lambda x: x.abs().max() > 20),
+        ("near zero", lambda x: 0 < x.abs().max() < 0.01),
+        ("constant rows", lambda x: bool((x == x[:, :1]).all()) and x[0, 0] != x[1, 0]),
+        ("one-hot", lambda x: bool(((x != 0).sum(1) == 1).all())),
+        ("heavy tail", lambda x: x.abs().max() > 8 * x.abs().median()),
+    ],
+)
+def test_distribution_is_what_its_name_says(distribution, holds, softmax_problem):
+    assert holds(make_inputs(softmax_problem, case(distribution))["x"].float())
+
+
+@pytest.mark.parametrize("distribution", DISTRIBUTIONS)
+@pytest.mark.parametrize("shape", [(), (0, 4), (1,)])
+def test_unusual_shapes_can_be_drawn(distribution, shape):
+    drawn = DISTRIBUTIONS[distribution](shape, torch.Generator().manual_seed(0))
+    assert tuple(drawn.shape) == shape
+
+
+@pytest.mark.parametrize(
+    ("dtype", "low", "high", "expected"),
+    [
+        ("int64", None, None, (-64, 64)),
+        ("uint8", None, None, (0, 64)),
+        ("int32", 0, "N", (0, 64)),
+        ("int32", "M", 10, (3, 10)),
+        ("int32", None, -100, (-101, -100)),
+        ("int32", 500, None, (500, 501)),
+    ],
+)
+def test_integers_stay_in_their_declared_range(dtype, low, high, expected):
+    spec = TensorSpec(name="i", shape=("M",), dtype=dtype, low=low, high=high)
+    assert integer_range(spec, WORKLOAD) == expected
+
+
+def test_plan_begins_small_and_gives_every_workload_normal_inputs(softmax_problem):
+    cases = plan_cases(softmax_problem, seed=11)
+    assert str(cases[0]) == "M=3 N=64 [normal]"
+    met = {(str(c.workload), c.distribution) for c in cases}
+    assert len(met) == len(cases)
+    assert {("M=3 N=64", name) for name in DISTRIBUTIONS} <= met
+    assert ("M=5 N=100", "normal") in met
+    assert len([c for c in cases if str(c.workload) == "M=5 N=100"]) == 2
+    assert len({c.seed for c in cases}) == len(cases)
+
+
+def test_quick_plan_is_short_and_still_reaches_the_largest_workload(softmax_problem):
+    cases = plan_cases(softmax_problem, seed=11, quick=True)
+    assert len(cases) == 3
+    assert "M=5 N=100 [normal]" in {str(c) for c in cases}

@@ -1,0 +1,196 @@
+"""The error budget: honest rounding passes, everything that a cheat would like to hide does not."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from runner.verifier.numerics import compare, disturb, expect, rounding_unit
+
+GENERATOR_SEED = 5
+
+
+def normal(*shape: int) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(GENERATOR_SEED)
+    return torch.randn(shape, generator=generator, dtype=torch.float64)
+
+
+def expectation(exact: torch.Tensor, dtype: torch.dtype, low: torch.Tensor | None = None):
+    """Expected of an output whose low-precision reference is `low`, or `exact` rounded."""
+    return expect(exact, exact.to(dtype) if low is None else low.to(dtype), exact)
+
+
+def passes(found: torch.Tensor, expected, multiplier: float = 2.0) -> bool:
+    return compare(found, expected, multiplier).passed
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+@pytest.mark.parametrize("shape", [(), (1,), (65,), (3, 5), (100, 130), (2, 3, 70, 64)])
+def test_rounded_truth_passes_and_zero_does_not(dtype, shape):
+    exact = normal(*shape)
+    expected = expectation(exact, dtype)
+    assert passes(exact.to(dtype), expected)
+    assert not passes(torch.zeros(shape, dtype=dtype), expected)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+def test_neighbour_of_the_rounded_truth_passes(dtype):
+    exact = normal(64, 64)
+    rounded = exact.to(dtype)
+    neighbour = torch.nextafter(rounded, torch.full_like(rounded, torch.inf))
+    nearer = (neighbour.double() - exact).abs() < (rounded.double() - exact).abs() * 4
+    assert passes(torch.where(nearer, neighbour, rounded), expectation(exact, dtype))
+
+
+@pytest.mark.parametrize("narrow", [torch.float16, torch.bfloat16])
+def test_float32_answer_computed_in_half_precision_fails(narrow):
+    x, w = normal(64, 256), normal(256, 64)
+    exact = x @ w
+    expected = expectation(exact, torch.float32, low=(x.float() @ w.float()))
+    found = (x.to(narrow).double() @ w.to(narrow).double()).float()
+    assert not passes(found, expected)
+
+
+def test_float32_sum_in_another_order_passes():
+    x = normal(64, 8192).float()
+    exact = x.double().sum(1)
+    low = x.sum(1)
+    noisy = disturb(x, 2.0**-22, torch.Generator().manual_seed(1)).sum(1)
+    sequential = torch.zeros(64)
+    for start in range(0, 8192, 128):
+        sequential += x[:, start : start + 128].sum(1)
+    assert passes(sequential, expect(exact, low, noisy))
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns"),
+    [(slice(0, 1), slice(0, 1)), (slice(64, 128), slice(64, 128)), (slice(999, 1000), slice(None))],
+)
+def test_one_wrong_part_cannot_hide_in_a_large_output(rows, columns):
+    exact = normal(1000, 512)
+    found = exact.half()
+    found[rows, columns] *= 1.02
+    comparison = compare(found, expectation(exact, torch.float16), 2.0)
+    assert not comparison.passed
+    wrong = comparison.wrong.nonzero()
+    assert bool(comparison.wrong[rows, columns].any())
+    assert int(comparison.wrong.sum()) == int(comparison.wrong[rows, columns].sum())
+    assert list(comparison.worst_index) in wrong.tolist()
+
+
+def test_wrong_small_tile_beside_large_values_is_found():
+    exact = normal(128, 64)
+    exact[:64] *= 1e4
+    exact[64:] *= 1e-3
+    found = exact.half()
+    found[64:] = 0
+    assert not passes(found, expectation(exact, torch.float16))
+
+
+def test_many_small_errors_in_one_direction_are_found_by_their_rms():
+    exact = normal(64, 64)
+    # One coarse element makes the largest honest error of the block large.
+    low = exact.half()
+    low[0, 0] = float(low[0, 0]) + 0.5
+    expected = expectation(exact, torch.float16, low=low)
+    found = (exact + 0.4).half()
+    comparison = compare(found, expected, 2.0)
+    assert not bool(comparison.wrong.any())
+    assert comparison.rms_error > comparison.rms_budget
+    assert not comparison.passed
+
+
+def test_multiplier_widens_the_budget():
+    exact = normal(64, 64)
+    found = (exact * (1 + 6 * 2.0**-11)).half()
+    expected = expectation(exact, torch.float16)
+    assert not passes(found, expected, multiplier=2.0)
+    assert passes(found, expected, multiplier=40.0)
+
+
+@pytest.mark.parametrize(
+    ("truth", "found", "passed"),
+    [
+        ("nan", "nan", True),
+        ("nan", "0", False),
+        ("nan", "inf", False),
+        ("inf", "inf", True),
+        ("inf", "-inf", False),
+        ("inf", "60000", False),
+        ("1", "nan", False),
+        ("1", "inf", False),
+        ("70000", "inf", True),  # float16 ends at 65504
+        ("70000", "65504", False),
+        ("65510", "inf", True),  # one step either side of overflow
+        ("65490", "65504", True),
+    ],
+)
+def test_nan_and_infinity_must_stand_where_they_are_due(truth, found, passed):
+    exact, answer = normal(8, 8), None
+    exact[3, 4] = float(truth)
+    answer = exact.half()
+    answer[3, 4] = float(found)
+    assert passes(answer, expectation(exact, torch.float16)) is passed
+
+
+def test_overflow_inside_the_low_precision_reference_excuses_only_its_own_element():
+    exact = normal(8, 8)
+    low = exact.half()
+    low[2, 2] = torch.inf
+    expected = expectation(exact, torch.float16, low=low)
+    assert passes(low, expected)
+    assert passes(exact.half(), expected)
+    wrong = low.clone()
+    wrong[2, 3] = torch.inf
+    assert not passes(wrong, expected)
+
+
+def test_output_of_nan_everywhere_has_no_error_figure():
+    exact = normal(4, 4)
+    comparison = compare(torch.full((4, 4), torch.nan), expectation(exact, torch.float32), 2.0)
+    assert not comparison.passed
+    assert comparison.max_error is None
+    assert comparison.found is None
+
+
+@pytest.mark.parametrize("dtype", [torch.int64, torch.int8, torch.uint8, torch.bool])
+def test_integers_must_be_equal(dtype):
+    exact = torch.arange(64).reshape(8, 8) % 2
+    expected = expectation(exact.double(), dtype)
+    assert passes(exact.to(dtype), expected)
+    other = exact.clone()
+    other[7, 7] = 1 - other[7, 7]
+    assert not passes(other.to(dtype), expected)
+
+
+def test_integer_that_the_references_round_differently_is_excused_there_only():
+    exact = torch.zeros(4, 4, dtype=torch.float64)
+    low = exact.to(torch.int8)
+    low[1, 1] = 1
+    expected = expect(exact, low, exact)
+    assert passes(low, expected)
+    assert not passes(torch.ones(4, 4, dtype=torch.int8), expected)
+
+
+def test_empty_output_passes():
+    exact = torch.empty(0, 7, dtype=torch.float64)
+    assert passes(exact.half(), expectation(exact, torch.float16))
+
+
+@pytest.mark.parametrize(
+    ("value", "dtype", "unit"),
+    [
+        (1.0, torch.float16, 2.0**-10),
+        (1.99, torch.float16, 2.0**-10),
+        (0.5, torch.float16, 2.0**-11),
+        (0.0, torch.float16, 2.0**-24),
+        (2.0**-24, torch.float16, 2.0**-24),
+        (1.0, torch.bfloat16, 2.0**-7),
+        (-3.0, torch.float32, 2.0**-22),
+        (0.0, torch.float32, 2.0**-126),
+        (float("inf"), torch.float32, 2.0**-126),
+        (5.0, torch.int32, 0.0),
+    ],
+)
+def test_rounding_unit_is_the_spacing_of_the_dtype(value, dtype, unit):
+    assert float(rounding_unit(torch.tensor([value], dtype=torch.float64), dtype)) == unit
