@@ -44,8 +44,9 @@ MAX_ARCHIVE_BYTES = 16 << 20
 MAX_TOTAL_BYTES = 16 << 20
 MAX_FILE_BYTES = 8 << 20
 MAX_KERNEL_BYTES = 256 << 10
-# Deflate reaches about 1000 on a run of one byte: far above source text, well below a bomb.
+# Deflate reaches about 1000 on a run of one byte. Small files may repeat themselves as they like.
 MAX_COMPRESSION_RATIO = 100
+RATIO_APPLIES_FROM_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,7 +156,8 @@ def _check_member(member: zipfile.ZipInfo) -> None:
         raise BundleError(f"{name!r} is a link or a special file")
     if member.file_size > MAX_FILE_BYTES:
         raise BundleError(f"{name!r} unpacks to {member.file_size} bytes")
-    if member.file_size > MAX_COMPRESSION_RATIO * max(member.compress_size, 1):
+    ratio = member.file_size / max(member.compress_size, 1)
+    if member.file_size >= RATIO_APPLIES_FROM_BYTES and ratio > MAX_COMPRESSION_RATIO:
         raise BundleError(f"{name!r} is compressed more than {MAX_COMPRESSION_RATIO} times")
 
 

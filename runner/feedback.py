@@ -1,0 +1,83 @@
+"""From an evaluation to what the next prompt says about it.
+
+Owns the advice for each status and the shape of the findings. Text that a candidate could have
+shaped is fenced and capped.
+"""
+
+from __future__ import annotations
+
+from runner.contract import NOT_MEASURED, Evaluation, EvaluationStatus
+from runner.prompts import excerpt, fenced
+
+MAX_DETAIL_CHARS = 6_000
+MAX_SUMMARY_CHARS = 600
+
+_ADVICE = {
+    EvaluationStatus.REJECTED: "It was refused before it was compiled.",
+    EvaluationStatus.COMPILE_ERROR: (
+        "It does not compile for the target GPU. The message names the line of kernel.py."
+    ),
+    EvaluationStatus.RUNTIME_ERROR: "It compiled, and failed while it ran.",
+    EvaluationStatus.INCORRECT_SHAPE: "It ran, but an output has the wrong shape or type.",
+    EvaluationStatus.INCORRECT_DTYPE: "It ran, but an output has the wrong dtype.",
+    EvaluationStatus.INCORRECT_NUMERICAL: (
+        "It ran, but its numbers differ from the float64 reference by more than the error budget. "
+        "Where they differ tells the cause: a partial tile points to a mask, everything to the "
+        "formula or a scale, a few large values to overflow or too low a precision."
+    ),
+    EvaluationStatus.CHEATED: (
+        "Its result was not computed the way the contract demands: in its own Triton kernels, "
+        "from these inputs, in this call."
+    ),
+    EvaluationStatus.TIMEOUT: (
+        "It did not finish in time: look for a loop that never ends, a grid that is far too "
+        "large, or tiles so small that there are very many programs."
+    ),
+    EvaluationStatus.PASSED: "It passed every check.",
+}
+
+
+def describe_evaluation(evaluation: Evaluation) -> str:
+    """Status, advice and findings of one evaluation, as Markdown for a prompt."""
+    parts = [
+        f"Status: **{evaluation.status}** (stage: {evaluation.stage}). "
+        f"{_ADVICE[evaluation.status]}",
+        fenced(excerpt(_findings(evaluation), MAX_DETAIL_CHARS)),
+    ]
+    if evaluation.status is EvaluationStatus.PASSED:
+        parts.append(_speed_of(evaluation))
+    return "\n\n".join(parts)
+
+
+def describe_briefly(evaluation: Evaluation) -> str:
+    """Status and summary on one line, for a list of earlier attempts."""
+    summary = " ".join(evaluation.summary.split())
+    return f"{evaluation.status}: {excerpt(summary, MAX_SUMMARY_CHARS)}"
+
+
+def _findings(evaluation: Evaluation) -> str:
+    """Summary and detail, without saying the same thing twice."""
+    summary, detail = evaluation.summary.strip(), evaluation.detail.strip()
+    if not detail or detail == summary:
+        return summary
+    return detail if detail.startswith(summary) else f"{summary}\n\n{detail}"
+
+
+def _speed_of(evaluation: Evaluation) -> str:
+    """Times where a GPU took them, else by what two kernels that pass are compared."""
+    if evaluation.performance is None:
+        return (
+            f"Time: {NOT_MEASURED}. Two kernels that pass are compared by their resources: spilled "
+            "bytes first, then the number of kernels launched, then how many warps registers and "
+            "shared memory let one multiprocessor hold."
+        )
+    lines = [
+        f"{timing.workload}: {timing.median_ms:.4g} ms"
+        + "".join(
+            f"; {baseline.name} {baseline.median_ms:.4g} ms (ratio {baseline.ratio:.3g})"
+            for baseline in timing.baselines
+        )
+        for timing in evaluation.performance.timings
+    ]
+    title = "Median GPU times (a ratio above 1: this kernel is faster):"
+    return f"{title}\n\n{fenced(chr(10).join(lines))}"

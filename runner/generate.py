@@ -1,0 +1,255 @@
+"""One run of `generate`: verifier, model, loop and report put together in one folder.
+
+Owns the output folder, the clock and the signals. SIGTERM and Ctrl-C end the loop and deliver the
+best so far.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from runner.bundle import write_bundle
+from runner.contract import Candidate, Environment, Evaluation, ResultBundle
+from runner.errors import RunnerError
+from runner.files import write_atomically
+from runner.journal import Event, Journal, RunEnded, RunStarted
+from runner.loop import Loop
+from runner.loop_io import LoopResult, Tools
+from runner.model import Model, open_model
+from runner.model.record import RecordingModel
+from runner.model.transcript import read_transcript
+from runner.progress import Progress, open_progress
+from runner.readme import render_summary
+from runner.report import Run, build_bundle
+from runner.search import Tried
+from runner.settings import Settings
+from runner.task import Task
+
+if TYPE_CHECKING:
+    from runner.verifier import Verifier
+
+TRANSCRIPT = "transcript.jsonl"
+# Most verdicts take less: then nothing is left behind.
+CLOSE_WAIT_S = 3.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What the command line asks for."""
+
+    task: Task
+    model: str
+    out: Path
+    allow_no_sandbox: bool
+
+
+async def generate(order: Order, settings: Settings, stream: TextIO) -> ResultBundle:
+    """Run the loop and write journal, transcript, best, bundle and summary under `order.out`.
+
+    Progress goes to `stream`. Raises RunnerError where nothing could be delivered.
+    """
+    started_s = time.monotonic()
+    # The cheap mistakes first: a wrong folder or model should not wait for torch.
+    _claim_folder(order.out)
+    inner = open_model(order.model, settings.endpoint, generation=order.task.generation)
+    model = RecordingModel(inner, order.out / TRANSCRIPT, order.task.generation)
+
+    def time_left_s() -> float:
+        return order.task.budget.wall_clock_s - (time.monotonic() - started_s)
+
+    progress = open_progress(stream, time_left_s)
+    try:
+        with _signals() as stops:
+            return await _run(order, model, progress, stops, started_s)
+    finally:
+        progress.close()
+        await model.close()
+
+
+async def _run(
+    order: Order, model: Model, progress: Progress, stops: _Stops, started_s: float
+) -> ResultBundle:
+    task, out = order.task, order.out
+    journal = Journal(out / "journal.jsonl")
+
+    def emit(event: Event) -> None:
+        journal(event)
+        progress(event)
+
+    verifier, environment = await asyncio.to_thread(_prepare, order)
+    judge = _Judge(verifier)
+    try:
+        emit(_run_started(task, model, environment, time.monotonic() - started_s))
+        tools = Tools(
+            model=model,
+            judge=judge,
+            emit=emit,
+            save_best=BestFolder(out / "best"),
+            clock=time.monotonic,
+            started_s=started_s,
+            triton_version=environment.triton,
+        )
+        loop = Loop(task, tools)
+        stops.watch(loop)
+        result = await loop.run()
+        manifest = _deliver(order, result, environment, time.monotonic() - started_s)
+        emit(_run_ended(manifest, time.monotonic() - started_s))
+        return manifest
+    finally:
+        # After the delivery: a cancelled job is killed within seconds, and this may take longer.
+        judge.close()
+
+
+def _prepare(order: Order) -> tuple[Verifier, Environment]:
+    """A verifier whose reference has been checked: before a token is spent on a faulty spec."""
+    # Imported late: torch takes seconds, and a mistyped command should not.
+    from runner.environment import collect_environment
+    from runner.verifier import Verifier, VerifyOptions
+
+    verifier = Verifier(order.task.problem, VerifyOptions(allow_no_sandbox=order.allow_no_sandbox))
+    try:
+        verifier.prepare()
+        return verifier, collect_environment(device="cpu", sandbox=verifier.sandbox)
+    except BaseException:
+        verifier.close()
+        raise
+
+
+def _run_started(task: Task, model: Model, environment: Environment, at_s: float) -> RunStarted:
+    return RunStarted(
+        at_s=at_s,
+        time=datetime.now(UTC).isoformat(timespec="seconds"),
+        problem=task.problem.name,
+        problem_sha256=task.problem.sha256,
+        request_id=task.request.request_id if task.request else None,
+        generation=task.generation,
+        model=model.name,
+        budget=task.budget,
+        environment=environment,
+        parent_sha256=task.parent.sha256 if task.parent else None,
+    )
+
+
+def _run_ended(manifest: ResultBundle, at_s: float) -> RunEnded:
+    return RunEnded(
+        at_s=at_s,
+        outcome=manifest.outcome,
+        best_attempt=manifest.best_attempt,
+        stopped_because=manifest.stopped_because,
+    )
+
+
+def _deliver(
+    order: Order, result: LoopResult, environment: Environment, wall_s: float
+) -> ResultBundle:
+    """Write the bundle and the step summary."""
+    transcript = order.out / TRANSCRIPT
+    run = Run(
+        task=order.task,
+        result=result,
+        environment=environment,
+        transcript=read_transcript(transcript) if transcript.exists() else (),
+        wall_s=wall_s,
+    )
+    manifest, contents = build_bundle(run)
+    # Whole or not at all: what uploads the bundle of a killed run must not find half of it.
+    draft = order.out / ".bundle"
+    write_bundle(draft, manifest, contents)
+    draft.rename(order.out / "bundle")
+    write_atomically(order.out / "summary.md", render_summary(order.task.problem, manifest))
+    return manifest
+
+
+def _claim_folder(out: Path) -> None:
+    """Make the output folder. One that holds anything is another run's: never mix two."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        if any(out.iterdir()):
+            raise RunnerError(f"{out} is not empty: name a new folder with --out")
+    except OSError as error:
+        raise RunnerError(f"cannot write to {out}: {error.strerror}") from error
+
+
+class BestFolder:
+    """Keeps the best so far on disk as `kernel.py` and `evaluation.json`, each whole at any time.
+
+    A reader that comes between the two sees it: the evaluation names the kernel's digest.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def __call__(self, best: Tried) -> None:
+        if best.candidate is None:
+            raise ValueError("a best attempt has a candidate")
+        self._folder.mkdir(exist_ok=True)
+        evaluation = best.attempt.evaluation.model_dump_json(indent=1) + "\n"
+        write_atomically(self._folder / "kernel.py", best.candidate.source)
+        write_atomically(self._folder / "evaluation.json", evaluation)
+
+
+class _Judge:
+    """The verifier as the loop sees it, from the loop's one thread for verdicts."""
+
+    def __init__(self, verifier: Verifier) -> None:
+        self._verifier = verifier
+        self._free = threading.Lock()
+
+    def verify(self, candidate: Candidate) -> Evaluation:
+        with self._free:
+            return self._verifier.verify(candidate)
+
+    def close(self) -> None:
+        """Close the verifier, unless a verdict that nobody waits for keeps it busy.
+
+        Such a verdict can take minutes. It is left to the end of the process (`__main__`), with
+        which its workers end.
+        """
+        if self._free.acquire(timeout=CLOSE_WAIT_S):
+            self._verifier.close()
+
+    def rank(self, evaluation: Evaluation) -> tuple[float, ...]:
+        from runner.verifier import resource_rank
+
+        return resource_rank(evaluation)
+
+
+class _Stops:
+    """Hands a signal to the loop, also one that came before there was a loop."""
+
+    def __init__(self) -> None:
+        self._loop: Loop | None = None
+        self._reason: str | None = None
+
+    def __call__(self, reason: str) -> None:
+        self._reason = self._reason or reason
+        if self._loop is not None:
+            self._loop.stop(reason)
+
+    def watch(self, loop: Loop) -> None:
+        self._loop = loop
+        if self._reason is not None:
+            loop.stop(self._reason)
+
+
+@contextmanager
+def _signals() -> Iterator[_Stops]:
+    """SIGTERM and SIGINT ask for the best so far while this lasts."""
+    stops = _Stops()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stops, f"stopped by {number.name}")
+    try:
+        yield stops
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)

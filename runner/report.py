@@ -1,0 +1,201 @@
+"""The bundle of a run: the manifest and the files of the problem folder.
+
+Owns what each file says and how it is made from the run's facts. Measures nothing and judges
+nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib.resources import files as package_files
+from string import Template
+from typing import Any
+
+from runner.bundle import MAX_FILE_BYTES, describe_files
+from runner.contract import (
+    Attempt,
+    Cost,
+    Environment,
+    Evaluation,
+    ResultBundle,
+)
+from runner.loop_io import LoopResult
+from runner.model.transcript import TranscriptEntry, transcript_line
+from runner.readme import render_readme
+from runner.task import Task
+
+MAX_ATTEMPT_DETAIL_CHARS = 2_000
+# The reader of a bundle refuses a file that shrinks 100-fold as a bomb, and a model that loops
+# writes such text: keep well below.
+MAX_TRANSCRIPT_RATIO = 40
+MAX_TRANSCRIPT_BYTES = MAX_FILE_BYTES // 2
+CUT_CONTENT_CHARS = 4_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """The facts of a finished run."""
+
+    task: Task
+    result: LoopResult
+    environment: Environment
+    transcript: tuple[TranscriptEntry, ...]
+    wall_s: float
+
+
+def build_bundle(run: Run) -> tuple[ResultBundle, dict[str, bytes]]:
+    """The manifest and the files by path. A run without a kernel has no kernel, tests or README."""
+    manifest = _manifest(run)
+    problem = run.task.problem
+    texts = {
+        "problem.toml": problem.toml_text,
+        "reference.py": problem.reference_text,
+        "results.json": render_results(run, manifest),
+        "transcript.jsonl": render_transcript(run.transcript),
+    }
+    if problem.baseline_text is not None:
+        texts["baseline.py"] = problem.baseline_text
+    best = run.result.best
+    if best is not None and best.candidate is not None:
+        texts["kernel.py"] = best.candidate.source
+        for name in ("test_kernel.py", "bench_kernel.py"):
+            texts[name] = render_template(name, run.task)
+        texts["README.md"] = render_readme(problem, manifest, best.attempt.evaluation)
+    folder = f"problems/{problem.name}"
+    contents = {f"{folder}/{name}": text.encode() for name, text in texts.items()}
+    return manifest.model_copy(update={"files": describe_files(contents)}), contents
+
+
+def render_template(name: str, task: Task) -> str:
+    """A generated Python file of the problem folder: `test_kernel.py` or `bench_kernel.py`."""
+    path = package_files("runner").joinpath("templates", f"{name}.template")
+    template = Template(path.read_text(encoding="utf-8"))
+    # Both are checked names: nothing of a spec can become code here.
+    return template.substitute(name=task.problem.name, entry=task.problem.entry)
+
+
+def render_results(run: Run, manifest: ResultBundle) -> str:
+    """The machine-readable results: the same facts as the manifest, with the parent's verdict."""
+    best, parent = manifest.best, run.result.parent
+    document: dict[str, Any] = {
+        "schema_version": 1,
+        "problem": manifest.problem,
+        "problem_sha256": manifest.problem_sha256,
+        "outcome": manifest.outcome,
+        "stopped_because": manifest.stopped_because,
+        "model": manifest.model,
+        "generation": manifest.generation,
+        "best_attempt": manifest.best_attempt,
+        "evaluation": None if best is None else best.model_dump(mode="json"),
+        "parent": None if parent is None else parent.model_dump(mode="json"),
+        "environment": manifest.environment.model_dump(mode="json"),
+        "cost": manifest.cost.model_dump(mode="json"),
+        "attempts": [_attempt_row(attempt) for attempt in manifest.attempts],
+    }
+    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+
+
+def render_transcript(entries: Iterable[TranscriptEntry]) -> str:
+    """The answers of the run, shortened by rule where a bundle could not carry them.
+
+    First the thinking is left out of every line, then the answers are cut.
+    """
+    rows = tuple(entries)
+    text = "".join(map(transcript_line, rows))
+    if _fits(text):
+        return text
+    note = "(left out of the bundle: too large)"
+    rows = tuple(row.model_copy(update={"reasoning": note}) for row in rows)
+    text = "".join(map(transcript_line, rows))
+    if _fits(text):
+        return text
+    rows = tuple(
+        row.model_copy(update={"content": row.content[:CUT_CONTENT_CHARS]}) for row in rows
+    )
+    text = "".join(map(transcript_line, rows))
+    return text if _fits(text) else ""
+
+
+def _fits(text: str) -> bool:
+    data = text.encode()
+    if len(data) > MAX_TRANSCRIPT_BYTES:
+        return False
+    return len(data) <= MAX_TRANSCRIPT_RATIO * len(zlib.compress(data))
+
+
+def _manifest(run: Run) -> ResultBundle:
+    task, result = run.task, run.result
+    request, best = task.request, result.best
+    return ResultBundle(
+        request_id=request.request_id if request else None,
+        repository=request.repository if request else None,
+        issue_number=request.issue_number if request else None,
+        generation=task.generation,
+        problem=task.problem.name,
+        problem_sha256=task.problem.sha256,
+        parent_sha256=task.parent.sha256 if task.parent else None,
+        model=", ".join(result.models),
+        outcome=result.outcome,
+        stopped_because=result.stopped_because,
+        attempts=tuple(_compact(row.attempt) for row in result.tried),
+        best_attempt=best.attempt.index if best else None,
+        best=best.attempt.evaluation if best else None,
+        environment=run.environment,
+        cost=_cost(run),
+        files=(),
+    )
+
+
+def _compact(attempt: Attempt) -> Attempt:
+    """The attempt with its worst comparison only: a night's run must fit into a manifest.
+
+    The best one stands in the manifest in full; every attempt does in the journal.
+    """
+    evaluation = attempt.evaluation
+    correctness = evaluation.correctness
+    if correctness is not None:
+        correctness = correctness.model_copy(update={"cases": (correctness.worst,)})
+    short = evaluation.model_copy(
+        update={
+            "correctness": correctness,
+            "detail": evaluation.detail[:MAX_ATTEMPT_DETAIL_CHARS],
+        }
+    )
+    return attempt.model_copy(update={"evaluation": short})
+
+
+def _attempt_row(attempt: Attempt) -> dict[str, Any]:
+    evaluation: Evaluation = attempt.evaluation
+    return {
+        "index": attempt.index,
+        "phase": attempt.phase,
+        "status": evaluation.status,
+        "stage": evaluation.stage,
+        "summary": evaluation.summary,
+        "candidate_sha256": evaluation.candidate_sha256,
+        "kept": attempt.kept,
+        "tokens": attempt.tokens.model_dump(mode="json"),
+        "model_s": attempt.model_s,
+        "verifier_s": attempt.verifier_s,
+    }
+
+
+def _cost(run: Run) -> Cost:
+    attempts = [row.attempt for row in run.result.tried]
+
+    def total(counts: list[int | None]) -> int | None:
+        # A sum over some of the answers would pass for the sum over all.
+        known = [count for count in counts if count is not None]
+        return sum(known) if counts and len(known) == len(counts) else None
+
+    return Cost(
+        wall_s=run.wall_s,
+        model_s=sum(attempt.model_s for attempt in attempts),
+        verifier_s=sum(attempt.verifier_s for attempt in attempts),
+        prompt_tokens=total([attempt.tokens.prompt_tokens for attempt in attempts]),
+        reasoning_tokens=total([attempt.tokens.reasoning_tokens for attempt in attempts]),
+        completion_tokens=total([attempt.tokens.completion_tokens for attempt in attempts]),
+    )

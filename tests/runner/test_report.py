@@ -1,0 +1,247 @@
+"""The bundle's files: what they say, that they are valid, and that nothing in them breaks out."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import io
+import json
+import subprocess
+import sys
+import zipfile
+
+import pytest
+from markdown_it import MarkdownIt
+
+from runner.bundle import MAX_COMPRESSION_RATIO, pack_bundle, write_bundle
+from runner.contract import (
+    Attempt,
+    BaselineTiming,
+    Candidate,
+    Cost,
+    Outcome,
+    Performance,
+    TokenUsage,
+    Workload,
+    WorkloadTiming,
+)
+from runner.loop_io import LoopResult
+from runner.model.transcript import TranscriptEntry
+from runner.readme import render_readme, render_summary
+from runner.report import Run, build_bundle, render_template, render_transcript
+from runner.search import Tried
+from runner.task import Task
+
+HOSTILE = "</table><script>alert(1)</script> | `x` **b** [l](http://e.example)\n# title\n```\nout"
+
+
+@pytest.fixture
+def run_of(fakes, double_it, cpu_environment):
+    """A finished run with attempts of the given statuses; the last PASSED one is the best."""
+
+    def build(*statuses, tokens=None, summary=None, problem=double_it, parent=None):
+        tried, best = [], None
+        for index, status in enumerate(statuses, start=1):
+            candidate = Candidate.of(f"# {index}\ndef double_it(x):\n    return x\n", index)
+            evaluation = fakes.evaluation(status, candidate, spills=4, detail="long " * 1000)
+            if summary is not None:
+                evaluation = evaluation.model_copy(update={"summary": summary})
+            attempt = Attempt(
+                index=index,
+                phase="explore",
+                evaluation=evaluation,
+                tokens=tokens[index - 1] if tokens else TokenUsage(),
+                model_s=1.5,
+                verifier_s=2.0,
+                kept=status == "PASSED",
+            )
+            tried.append(Tried(attempt=attempt, candidate=candidate))
+            best = tried[-1] if status == "PASSED" else best
+        parent_evaluation = None
+        if parent is not None:
+            parent_evaluation = fakes.evaluation("PASSED", parent, spills=16)
+        return Run(
+            task=Task(problem=problem, parent=parent),
+            result=LoopResult(
+                tried=tuple(tried),
+                best=best,
+                parent=parent_evaluation,
+                stopped_because="budget spent",
+                models=("handwritten",),
+            ),
+            environment=cpu_environment,
+            transcript=(
+                TranscriptEntry(generation=0, attempt=1, model="handwritten", content="x"),
+            ),
+            wall_s=12.5,
+        )
+
+    return build
+
+
+def file_of(contents, name: str) -> str:
+    return contents[f"problems/double_it/{name}"].decode()
+
+
+def test_solved_run_has_every_file_and_a_manifest_that_describes_them(run_of, tmp_path):
+    manifest, contents = build_bundle(run_of("COMPILE_ERROR", "PASSED"))
+    assert manifest.outcome is Outcome.CORRECT
+    assert manifest.best_attempt == 2
+    write_bundle(tmp_path / "bundle", manifest, contents)
+    assert (tmp_path / "bundle" / "manifest.json").exists()
+    assert file_of(contents, "kernel.py").startswith("# 2\n")
+
+
+def test_manifest_keeps_attempts_short_and_the_best_whole(run_of):
+    manifest, _ = build_bundle(run_of("COMPILE_ERROR", "PASSED"))
+    assert len(manifest.attempts[0].evaluation.detail) == 2000
+    assert len(manifest.best.detail) == 5000
+
+
+def test_results_carry_the_parents_figures_for_before_and_after(run_of):
+    parent = Candidate.of("# parent\n", 0)
+    manifest, contents = build_bundle(run_of("PASSED", parent=parent))
+    results = json.loads(file_of(contents, "results.json"))
+    assert manifest.parent_sha256 == parent.sha256
+    assert results["parent"]["resources"][0]["spill_bytes"] == 16
+    assert results["evaluation"]["resources"][0]["spill_bytes"] == 4
+    assert results["environment"]["sandbox"] == "bubblewrap"
+    assert results["cost"]["wall_s"] == 12.5
+
+
+@pytest.mark.parametrize(
+    ("counts", "expected"), [([10, 20], 30), ([10, None], None), ([None, None], None)]
+)
+def test_tokens_are_summed_only_when_every_answer_was_counted(run_of, counts, expected):
+    tokens = [TokenUsage(prompt_tokens=count, completion_tokens=count) for count in counts]
+    manifest, _ = build_bundle(run_of("REJECTED", "PASSED", tokens=tokens))
+    cost: Cost = manifest.cost
+    assert (cost.prompt_tokens, cost.completion_tokens) == (expected, expected)
+    assert (cost.model_s, cost.verifier_s, cost.usd) == (3.0, 4.0, None)
+
+
+def test_readme_says_what_was_checked_and_that_nothing_was_timed(run_of):
+    _, contents = build_bundle(run_of("COMPILE_ERROR", "PASSED"))
+    readme = file_of(contents, "README.md")
+    for words in (
+        "# `double_it`",
+        "**CORRECT**: passes every check. Speed: not measured: no GPU.",
+        "| `N=77` | normal | `y` | 77 | 1e-07 of 1e-06 | 1e-08 of 1e-07 |",
+        "sm\\_90 | 32 | 4 B | 0 B | 4 | 3 |",
+        "pytest problems/double_it/test_kernel.py",
+        "`handwritten`",
+        "tokens not counted",
+    ):
+        assert words in readme
+
+
+def test_readme_shows_times_where_a_gpu_measured_them(run_of, double_it):
+    manifest, _ = build_bundle(run_of("PASSED"))
+    baseline = BaselineTiming(name="eager", median_ms=2.0, ratio=2.0, ratio_low=1.9, ratio_high=2.1)
+    timing = WorkloadTiming(
+        workload=Workload(axes={"N": 65536}), median_ms=1.0, baselines=(baseline,)
+    )
+    best = manifest.best.model_copy(
+        update={"device": "cuda", "performance": Performance(timings=(timing,))}
+    )
+    manifest = manifest.model_copy(update={"best": best})
+    readme = render_readme(double_it, manifest, best)
+    assert "| `N=65536` | 1 ms | `eager` | 2 ms | 2 [1.9, 2.1] |" in readme
+    assert "not measured" not in readme
+
+
+def structure(markdown: str) -> list[str]:
+    """The block structure of a text, without its words."""
+    tokens = MarkdownIt("commonmark").enable("table").parse(markdown)
+    kinds = [token.type + token.tag for token in tokens if token.type != "text"]
+    inline = {c.type for t in tokens for c in t.children or ()}
+    return [*kinds, *sorted(inline)]
+
+
+def test_hostile_text_changes_nothing_in_the_shape_of_what_is_rendered(run_of, double_it):
+    tame, wild = run_of("PASSED", summary="x"), run_of("PASSED", summary=HOSTILE)
+    wild_problem = dataclasses.replace(double_it, summary=HOSTILE)
+    for render in (render_readme, render_summary):
+
+        def shape(run, problem, render=render):
+            manifest, _ = build_bundle(run)
+            last = (manifest.best,) if render is render_readme else ()
+            return structure(render(problem, manifest, *last))
+
+        inline = {"text", "code_inline", "softbreak", "strong_open", "strong_close", "text_special"}
+        assert set(shape(wild, wild_problem)) - set(shape(tame, double_it)) <= inline
+        blocks = [kind for kind in shape(tame, double_it) if kind not in inline]
+        assert [kind for kind in shape(wild, wild_problem) if kind not in inline] == blocks
+
+
+def test_unsolved_run_has_neither_kernel_nor_tests(run_of):
+    manifest, contents = build_bundle(run_of("CHEATED"))
+    assert manifest.outcome is Outcome.UNSOLVED
+    assert {path.rsplit("/", 1)[1] for path in contents} == {
+        "problem.toml",
+        "reference.py",
+        "results.json",
+        "transcript.jsonl",
+    }
+
+
+def test_summary_of_a_long_run_stays_below_githubs_limit(run_of, double_it):
+    manifest, _ = build_bundle(run_of(*["CHEATED"] * 900, summary="x" * 5000))
+    summary = render_summary(double_it, manifest)
+    assert len(summary.encode()) < 1 << 20
+    assert "700 more in results.json" in summary
+
+
+def test_a_baseline_file_travels_with_the_bundle(run_of, double_it):
+    problem = dataclasses.replace(double_it, baseline_text="def b(x): ...\n")
+    _, contents = build_bundle(run_of("PASSED", problem=problem))
+    assert file_of(contents, "baseline.py") == "def b(x): ...\n"
+
+
+def entry_of(reasoning: str, content: str, attempt: int = 1) -> TranscriptEntry:
+    return TranscriptEntry(
+        generation=0, attempt=attempt, model="m", reasoning=reasoning, content=content
+    )
+
+
+def test_transcript_is_whole_where_it_fits():
+    rows = [entry_of("thinking", "answer"), entry_of("more", "ünicode ✓", 2)]
+    lines = render_transcript(rows).splitlines()
+    assert [TranscriptEntry.model_validate_json(line) for line in lines] == rows
+
+
+@pytest.mark.parametrize(
+    ("reasoning", "content", "kept"),
+    [
+        pytest.param("wait, " * 200_000, "answer", "answer", id="a model that thinks in circles"),
+        pytest.param("", "no " * 400_000, "no " * 1333 + "n", id="an answer in circles"),
+    ],
+)
+def test_transcript_of_a_model_that_loops_never_looks_like_a_bomb(
+    run_of, tmp_path, reasoning, content, kept
+):
+    run = dataclasses.replace(run_of("PASSED"), transcript=(entry_of(reasoning, content),))
+    manifest, contents = build_bundle(run)
+    row = TranscriptEntry.model_validate_json(file_of(contents, "transcript.jsonl"))
+    assert row.content == kept
+    assert "left out" in row.reasoning
+    write_bundle(tmp_path / "b", manifest, contents)
+    with zipfile.ZipFile(io.BytesIO(pack_bundle(tmp_path / "b"))) as archive:
+        for member in archive.infolist():
+            assert member.file_size <= MAX_COMPRESSION_RATIO * member.compress_size
+
+
+@pytest.mark.parametrize("name", ["test_kernel.py", "bench_kernel.py"])
+def test_templates_render_to_clean_python(double_it, tmp_path, name):
+    source = render_template(name, Task(problem=double_it))
+    ast.parse(source)
+    assert "$" not in source
+    path = tmp_path / name
+    path.write_text(source)
+    ruff = [sys.executable, "-m", "ruff"]
+    first_party = 'lint.isort.known-first-party=["runner"]'
+    rules = ["--select=E,F,W,I,B,UP,PT,RUF", "--config", first_party]
+    for command in (["check", *rules], ["format", "--check"]):
+        arguments = [*ruff, *command, "--line-length=100", str(path)]
+        checked = subprocess.run(arguments, capture_output=True, text=True, check=False)
+        assert checked.returncode == 0, checked.stdout

@@ -1,0 +1,410 @@
+"""The command line: exit codes, one line for each failure, and what is left on disk."""
+
+from __future__ import annotations
+
+import json
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from runner import cli
+from runner.bundle import pack_bundle, read_bundle
+from runner.contract import Candidate, KernelRequest, Outcome, sha256_hex
+from runner.errors import ReferenceFailed, SandboxUnavailable
+from runner.journal import parse_event
+from runner.model.transcript import read_transcript
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch):
+    for name in ("KERNELWRIGHT_MODEL", "KERNELWRIGHT_ALLOW_NO_SANDBOX", "OPENAI_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+
+
+@pytest.fixture
+def machine(monkeypatch, fakes, cpu_environment):
+    """A verifier that follows a script in place of the real one: `machine.verdicts`, `.fails`."""
+    state = SimpleNamespace(verdicts=[], fails=None, options=None, closed=0)
+
+    class Verifier:
+        sandbox = "bubblewrap"
+
+        def __init__(self, problem, options) -> None:
+            state.options = options
+            self.judge = fakes.Judge(state.verdicts)
+
+        def prepare(self) -> None:
+            if state.fails is not None:
+                raise state.fails
+
+        def verify(self, candidate):
+            return self.judge.verify(candidate)
+
+        def close(self) -> None:
+            state.closed += 1
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *exc) -> None:
+            self.close()
+
+    package = SimpleNamespace(
+        Verifier=Verifier,
+        VerifyOptions=lambda **options: SimpleNamespace(**options),
+        resource_rank=lambda evaluation: (float(evaluation.resources[0].spill_bytes),),
+    )
+    environment = SimpleNamespace(collect_environment=lambda *, device, sandbox: cpu_environment)
+    monkeypatch.setitem(sys.modules, "runner.verifier", package)
+    monkeypatch.setitem(sys.modules, "runner.environment", environment)
+    return state
+
+
+@pytest.fixture
+def transcript(tmp_path, fakes):
+    """A transcript of generation 0 and 1; each answer's kernel is unique."""
+    path = tmp_path / "transcript.jsonl"
+    rows = [
+        {"generation": g, "attempt": a, "model": "handwritten", "content": fakes.kernel_answer(tag)}
+        for g, a, tag in [(0, 1, "a"), (0, 2, "b"), (0, 3, "c"), (1, 1, "d")]
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def request_for(double_it, **fields) -> KernelRequest:
+    return KernelRequest(
+        **{
+            "request_id": "kw-0123456789abcdef",
+            "repository": "octo/kernels",
+            "base_sha": "a" * 40,
+            "issue_number": 7,
+            "generation": 0,
+            "requested_by": "ann",
+            "problem_toml": double_it.toml_text,
+            "reference_py": double_it.reference_text,
+            **fields,
+        }
+    )
+
+
+def run(*arguments) -> int:
+    return cli.main([str(argument) for argument in arguments])
+
+
+def one_complaint(capsys) -> str:
+    """The single line on stderr; nothing on stdout."""
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    lines = captured.err.splitlines()
+    assert len(lines) == 1, captured.err
+    assert lines[0].startswith("kernelwright: ")
+    return lines[0]
+
+
+def test_generate_writes_bundle_best_journal_and_summary(
+    machine, double_it_folder, transcript, tmp_path, capsys
+):
+    machine.verdicts = ["COMPILE_ERROR", ("PASSED", 64), ("PASSED", 0)]
+    out = tmp_path / "out"
+    assert run("generate", double_it_folder, "--model", f"replay:{transcript}", "--out", out) == 0
+    kernel = (out / "best" / "kernel.py").read_text()
+    assert kernel == "# c\ndef double_it(x):\n    return x\n"
+    assert json.loads((out / "best" / "evaluation.json").read_text())[
+        "candidate_sha256"
+    ] == sha256_hex(kernel)
+    folder = out / "bundle" / "problems" / "double_it"
+    assert (folder / "kernel.py").read_text() == kernel
+    results = json.loads((folder / "results.json").read_text())
+    assert results["outcome"] == "CORRECT"
+    assert results["model"] == "handwritten"
+    assert results["evaluation"]["performance"] is None
+    assert results["parent"] is None
+    assert [row["status"] for row in results["attempts"]] == ["COMPILE_ERROR", "PASSED", "PASSED"]
+    events = [parse_event(line) for line in (out / "journal.jsonl").read_text().splitlines()]
+    assert events[0].event == "run_started"
+    assert events[-1].event == "run_ended"
+    assert events[-1].best_attempt == 3
+    assert len(read_transcript(out / "transcript.jsonl")) == 3
+    summary = (out / "summary.md").read_text()
+    assert "CORRECT" in summary
+    assert "not measured: no GPU" in summary
+    captured = capsys.readouterr()
+    assert "attempt 1  COMPILE_ERROR" in captured.err
+    assert captured.out == ""
+    assert machine.closed == 1
+
+
+def test_generate_for_a_request_makes_the_bundle_of_that_request(
+    machine, double_it, transcript, tmp_path
+):
+    machine.verdicts = ["PASSED", "PASSED", "PASSED"]
+    request = request_for(double_it)
+    path = tmp_path / "request.json"
+    path.write_text(request.model_dump_json())
+    out = tmp_path / "out"
+    assert run("generate", "--request", path, "--model", f"replay:{transcript}", "--out", out) == 0
+    bundle = read_bundle(pack_bundle(out / "bundle"), request=request)
+    assert bundle.manifest.outcome is Outcome.CORRECT
+    assert bundle.manifest.best_attempt == 1
+    assert bundle.manifest.stopped_because == "transcript exhausted"
+    assert {path.rsplit("/", 1)[1] for path in bundle.files} == {
+        "problem.toml",
+        "reference.py",
+        "kernel.py",
+        "test_kernel.py",
+        "bench_kernel.py",
+        "results.json",
+        "README.md",
+        "transcript.jsonl",
+    }
+
+
+def test_review_round_reads_its_generation_and_records_the_parent(
+    machine, double_it, transcript, tmp_path
+):
+    machine.verdicts = [("PASSED", 0), ("PASSED", 8)]
+    parent = "# parent\ndef double_it(x):\n    return x\n"
+    request = request_for(
+        double_it,
+        generation=1,
+        parent_kernel=parent,
+        parent_head_sha="b" * 40,
+        feedback={"author": "ann", "text": "Use strides."},
+    )
+    path = tmp_path / "request.json"
+    path.write_text(request.model_dump_json())
+    out = tmp_path / "out"
+    assert run("generate", "--request", path, "--model", f"replay:{transcript}", "--out", out) == 0
+    bundle = read_bundle(pack_bundle(out / "bundle"), request=request)
+    assert bundle.manifest.parent_sha256 == sha256_hex(parent)
+    assert bundle.manifest.attempts[0].phase == "review"
+    assert bundle.problem_file("kernel.py") == b"# d\ndef double_it(x):\n    return x\n"
+    results = json.loads(bundle.problem_file("results.json"))
+    assert results["parent"]["candidate_sha256"] == sha256_hex(parent)
+    assert results["generation"] == 1
+
+
+def test_unsolved_is_a_bundle_without_a_kernel(machine, double_it, transcript, tmp_path):
+    machine.verdicts = ["COMPILE_ERROR", "CHEATED", "TIMEOUT"]
+    request = request_for(double_it)
+    path = tmp_path / "request.json"
+    path.write_text(request.model_dump_json())
+    out = tmp_path / "out"
+    assert run("generate", "--request", path, "--model", f"replay:{transcript}", "--out", out) == 0
+    bundle = read_bundle(pack_bundle(out / "bundle"), request=request)
+    assert bundle.manifest.outcome is Outcome.UNSOLVED
+    assert bundle.problem_file("kernel.py") is None
+    assert not (out / "best").exists()
+    assert "no kernel passed" in (out / "summary.md").read_text()
+
+
+def test_a_generation_without_answers_is_an_unsolved_bundle(
+    machine, double_it_folder, transcript, tmp_path
+):
+    out = tmp_path / "out"
+    model = f"replay:{transcript}"
+    code = run("generate", double_it_folder, "--model", model, "--generation", 9, "--out", out)
+    assert code == 0
+    manifest = json.loads((out / "bundle" / "manifest.json").read_text())
+    assert (manifest["outcome"], manifest["attempts"]) == ("UNSOLVED", [])
+    assert manifest["stopped_because"] == "transcript exhausted"
+
+
+def test_budget_on_the_command_line_wins_over_the_requests(
+    machine, double_it, transcript, tmp_path
+):
+    path = tmp_path / "request.json"
+    path.write_text(request_for(double_it, budget={"wall_clock_s": 900}).model_dump_json())
+    machine.verdicts = ["REJECTED"] * 3
+    out = tmp_path / "out"
+    model = f"replay:{transcript}"
+    assert (
+        run("generate", "--request", path, "--model", model, "--budget", "90s", "--out", out) == 0
+    )
+    first = (out / "journal.jsonl").read_text().splitlines()[0]
+    assert parse_event(first).budget.wall_clock_s == 90
+
+
+def test_refuses_more_streams_than_it_runs(double_it, tmp_path, capsys):
+    path = tmp_path / "request.json"
+    path.write_text(request_for(double_it, budget={"streams": 2}).model_dump_json())
+    assert run("generate", "--request", path, "--model", "replay:x", "--out", tmp_path / "o") == 2
+    assert "2 model streams are asked for; this runs one" in one_complaint(capsys)
+
+
+def test_model_comes_from_the_environment(
+    machine, double_it_folder, transcript, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("KERNELWRIGHT_MODEL", f"replay:{transcript}")
+    monkeypatch.setenv("KERNELWRIGHT_ALLOW_NO_SANDBOX", "1")
+    machine.verdicts = ["REJECTED"] * 3
+    assert run("generate", double_it_folder, "--out", tmp_path / "out") == 0
+    assert machine.options.allow_no_sandbox is True
+
+
+def test_no_sandbox_is_never_allowed_unasked(machine, double_it_folder, transcript, tmp_path):
+    machine.verdicts = ["REJECTED"] * 3
+    model = f"replay:{transcript}"
+    assert run("generate", double_it_folder, "--model", model, "--out", tmp_path / "out") == 0
+    assert machine.options.allow_no_sandbox is False
+
+
+@pytest.mark.parametrize(
+    ("fails", "words"),
+    [
+        (SandboxUnavailable("bubblewrap is missing: apt-get install bubblewrap"), "bubblewrap"),
+        (ReferenceFailed("the reference\nnever ends"), "the reference never ends"),
+        (KeyError("a bug of ours"), "internal error: KeyError"),
+        (ModuleNotFoundError("No module named 'torch'", name="torch"), "torch is not installed"),
+    ],
+)
+def test_infrastructure_failures_are_one_line_and_exit_2(
+    machine, double_it_folder, transcript, tmp_path, capsys, fails, words
+):
+    machine.fails = fails
+    model = f"replay:{transcript}"
+    assert run("generate", double_it_folder, "--model", model, "--out", tmp_path / "out") == 2
+    assert words in one_complaint(capsys)
+
+
+def test_an_endpoint_without_key_is_one_line(machine, double_it_folder, tmp_path, capsys):
+    assert run("generate", double_it_folder, "--model", "r1", "--out", tmp_path / "out") == 2
+    assert "OPENAI_API_KEY is not set" in one_complaint(capsys)
+
+
+def test_never_mixes_two_runs_in_one_folder(
+    machine, double_it_folder, transcript, tmp_path, capsys
+):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "journal.jsonl").write_text("another run's\n")
+    code = run("generate", double_it_folder, "--model", f"replay:{transcript}", "--out", out)
+    assert code == 2
+    assert "is not empty" in one_complaint(capsys)
+    assert (out / "journal.jsonl").read_text() == "another run's\n"
+
+
+def test_generate_without_a_model_says_what_to_set(double_it_folder, tmp_path, capsys):
+    assert run("generate", double_it_folder, "--out", tmp_path / "out") == 2
+    assert "--model SPEC or set KERNELWRIGHT_MODEL" in one_complaint(capsys)
+
+
+def test_generate_takes_a_folder_or_a_request(double_it_folder, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert run("generate", "--model", "replay:x", "--out", out) == 2
+    assert "PROBLEM_DIR or --request" in one_complaint(capsys)
+    arguments = ("--model", "replay:x", "--request", "r.json", "--out", out)
+    assert run("generate", double_it_folder, *arguments) == 2
+    assert "PROBLEM_DIR or --request" in one_complaint(capsys)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"{", "Invalid JSON"),
+        (b"{}", "Field required"),
+        (b"\xff", "not UTF-8"),
+        (None, "No such file"),
+    ],
+)
+def test_a_bad_request_file_is_one_line(tmp_path, capsys, content, words):
+    path = tmp_path / "request.json"
+    if content is not None:
+        path.write_bytes(content)
+    assert run("generate", "--request", path, "--model", "replay:x", "--out", tmp_path / "o") == 2
+    assert words in one_complaint(capsys)
+
+
+def test_every_fault_of_a_spec_is_named(double_it_folder, tmp_path, capsys):
+    spec = double_it_folder / "problem.toml"
+    spec.write_text(spec.read_text().replace('"float32"', '"float31"').replace("N = 77", "N = 0"))
+    assert run("verify", double_it_folder) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) >= 3
+    assert all(line.startswith("kernelwright: problem.toml:") for line in lines)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["unheard-of"],
+        ["verify"],
+        ["generate", "p", "--out", "o", "--budget", "soon"],
+        ["generate", "p", "--out", "o", "--budget", "0s"],
+        ["generate", "p", "--out", "o", "--budget", "7h"],
+        ["generate", "p", "--out", "o", "--generation", "-1"],
+        ["verify", "p", "--timeout", "never"],
+    ],
+)
+def test_misuse_is_exit_2(arguments, capsys):
+    assert cli.main(arguments) == 2
+    assert "Traceback" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("15m", 900), ("90s", 90), ("1h", 3600), ("0.5m", 30), (" 2m ", 120)]
+)
+def test_reads_budgets(text, seconds):
+    assert cli.parse_budget_s(text) == seconds
+
+
+@pytest.mark.parametrize(
+    ("status", "code"), [("PASSED", 0), ("REJECTED", 1), ("COMPILE_ERROR", 1), ("TIMEOUT", 1)]
+)
+def test_verify_exit_code_is_the_verdict(machine, double_it_folder, capsys, status, code):
+    machine.verdicts = [status]
+    (double_it_folder / "kernel.py").write_text("def double_it(x): ...\n")
+    assert run("verify", double_it_folder) == code
+    shown = capsys.readouterr().out
+    assert status in shown
+    assert "not measured: no GPU" in shown
+    assert machine.closed == 1
+
+
+def test_verify_as_json_prints_one_object_and_nothing_else(machine, double_it_folder, capsys):
+    machine.verdicts = ["PASSED"]
+    kernel = double_it_folder / "other.py"
+    kernel.write_bytes(b"# \xc3\xbc\r\n")
+    code = run("verify", double_it_folder, "--kernel", kernel, "--json", "--timeout", "7.5")
+    assert code == 0
+    captured = capsys.readouterr()
+    document = json.loads(captured.out)
+    assert set(document) == {"status", "problem", "device", "evaluations", "seconds"}
+    assert (document["status"], document["problem"], document["device"]) == (
+        "PASSED",
+        "double_it",
+        "cpu",
+    )
+    # The digest is the file's own, line endings included.
+    assert document["evaluations"][0]["candidate_sha256"] == sha256_hex(kernel.read_bytes())
+    assert document["seconds"]["total"] >= 0
+    assert captured.err == ""
+    assert machine.options.timeout_s == 7.5
+
+
+def test_verify_of_a_file_that_is_no_text_is_a_verdict(machine, double_it_folder, capsys):
+    (double_it_folder / "kernel.py").write_bytes(b"\x7fELF\xff\xfe")
+    assert run("verify", double_it_folder, "--json") == 1
+    document = json.loads(capsys.readouterr().out)
+    assert document["status"] == "REJECTED"
+    assert "not UTF-8" in document["evaluations"][0]["summary"]
+
+
+@pytest.mark.parametrize("flags", [[], ["--json"]])
+def test_verify_without_a_kernel_is_misuse(machine, double_it_folder, capsys, flags):
+    assert run("verify", double_it_folder, *flags) == 2
+    assert "cannot read" in one_complaint(capsys)
+
+
+def test_a_verdict_cannot_drive_the_terminal(machine, double_it_folder, capsys, fakes):
+    hostile = "\x1b[2Jline\n  [red]two[/red]"
+    machine.verdicts = [fakes.evaluation("COMPILE_ERROR", Candidate.of("x\n", 1), detail=hostile)]
+    (double_it_folder / "kernel.py").write_text("x\n")
+    assert run("verify", double_it_folder) == 1
+    shown = capsys.readouterr().out
+    assert "\x1b" not in shown
+    assert "  [red]two[/red]" in shown

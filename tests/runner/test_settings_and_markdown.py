@@ -1,0 +1,89 @@
+"""The environment, and text that must stay text in Markdown."""
+
+from __future__ import annotations
+
+import pytest
+from markdown_it import MarkdownIt
+
+from runner.errors import RunnerError
+from runner.markdown import code, error_text, plain, table
+from runner.settings import read_settings
+
+
+def test_defaults_are_r1_with_the_sandbox_on():
+    settings = read_settings({})
+    assert (settings.model, settings.allow_no_sandbox) == (None, False)
+    endpoint = settings.endpoint
+    assert (endpoint.temperature, endpoint.top_p, endpoint.max_answer_tokens) == (0.6, 0.95, 32_768)
+    assert (endpoint.base_url, endpoint.api_key) == (None, None)
+
+
+def test_reads_what_the_workflow_sets():
+    settings = read_settings(
+        {
+            "KERNELWRIGHT_MODEL": " replay:x ",
+            "KERNELWRIGHT_ALLOW_NO_SANDBOX": "1",
+            "OPENAI_BASE_URL": "http://127.0.0.1:8000/v1",
+            "OPENAI_API_KEY": "key",
+            "KERNELWRIGHT_TEMPERATURE": "none",
+            "KERNELWRIGHT_TOP_P": "0.5",
+            "KERNELWRIGHT_MAX_ANSWER_TOKENS": "100",
+        }
+    )
+    assert (settings.model, settings.allow_no_sandbox) == ("replay:x", True)
+    endpoint = settings.endpoint
+    assert (endpoint.base_url, endpoint.api_key) == ("http://127.0.0.1:8000/v1", "key")
+    assert (endpoint.temperature, endpoint.top_p, endpoint.max_answer_tokens) == (None, 0.5, 100)
+
+
+def test_variables_that_are_empty_count_as_unset():
+    # A workflow sets every variable, also those that the repository does not define.
+    names = ("KERNELWRIGHT_MODEL", "KERNELWRIGHT_ALLOW_NO_SANDBOX", "OPENAI_BASE_URL")
+    assert read_settings(dict.fromkeys((*names, "OPENAI_API_KEY"), "")) == read_settings({})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("KERNELWRIGHT_ALLOW_NO_SANDBOX", "perhaps"),
+        ("KERNELWRIGHT_TEMPERATURE", "warm"),
+        ("KERNELWRIGHT_TEMPERATURE", "-1"),
+        ("KERNELWRIGHT_TOP_P", "nan"),
+        ("KERNELWRIGHT_MAX_ANSWER_TOKENS", "0"),
+        ("KERNELWRIGHT_MAX_ANSWER_TOKENS", "1.5"),
+        ("KERNELWRIGHT_IDLE_TIMEOUT_S", "0"),
+        ("KERNELWRIGHT_IDLE_TIMEOUT_S", "none"),
+    ],
+)
+def test_a_bad_value_names_its_variable(name, value):
+    with pytest.raises(RunnerError, match=name):
+        read_settings({name: value})
+
+
+HOSTILE = [
+    "a | b",
+    "*bold* _it_ `code` [x](http://e.example) ![i](http://e.example)",
+    "<img src=x onerror=y> &amp;",
+    "two\nlines\r\n# title",
+    "```\nfence",
+    "back\\slash \\`tick\\`",
+    "~~struck~~ $x$ http://e.example @octo #1",
+]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+@pytest.mark.parametrize("escape", [plain, code])
+def test_escaped_text_renders_as_itself_in_a_table(escape, text):
+    renderer = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+    tokens = renderer.parse(table(["a", "b"], [[escape(text), "end"]]))
+    cells = [token for token in tokens if token.type == "inline"]
+    assert [len(cells), cells[3].content] == [4, "end"]
+    kinds = {child.type for child in cells[2].children}
+    assert kinds <= {"text", "text_special", "code_inline"}
+    shown = "".join(child.content for child in cells[2].children)
+    assert shown.split() == text.split()
+
+
+def test_errors_without_a_number_are_said_so():
+    assert error_text(None) == "not finite"
+    assert error_text(0.000123) == "0.00012"
