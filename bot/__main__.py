@@ -1,0 +1,128 @@
+"""`python -m bot` and the console command `kernelwright`.
+
+Owns the command line: `serve` and `demo` run here, everything else is the runner's and is handed to
+it as it is. Exit 2 with one line where the operator must change something.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from bot.errors import GitHubUnavailable, SettingsError
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+RUNNER_COMMANDS = ("generate", "verify")
+USAGE = """\
+usage: kernelwright COMMAND [ARGUMENTS]
+
+  serve      run the GitHub service (settings: KERNELWRIGHT_… in the environment)
+  demo       run the whole path on this machine, with a stand-in for GitHub
+  generate   run the loop on one problem (python -m runner generate --help)
+  verify     judge one kernel (python -m runner verify --help)
+"""
+MISUSE = 2
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; the exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        sys.stdout.write(USAGE)
+        return 0 if arguments else MISUSE
+    command, rest = arguments[0], arguments[1:]
+    if command in RUNNER_COMMANDS:
+        # -m finds the runner as this process found the bot; its exit code becomes ours.
+        os.execv(sys.executable, [sys.executable, "-m", "runner", command, *rest])  # noqa: S606
+    commands: dict[str, Callable[[list[str]], int]] = {"serve": _serve, "demo": _demo}
+    if command not in commands:
+        return _fail(f"unknown command {command!r}; try kernelwright --help")
+    return commands[command](rest)
+
+
+def _demo(arguments: list[str]) -> int:
+    # Lazy: the demo brings the stand-in GitHub, which the service never loads.
+    from bot.demo import main as demo
+
+    return demo(arguments)
+
+
+def _serve(arguments: list[str]) -> int:
+    if arguments:
+        return _fail("serve takes no arguments; settings come from KERNELWRIGHT_… variables")
+    # Lazy, and in this order: a mistake in the settings is told before the service is loaded.
+    from bot.settings import load_settings
+
+    try:
+        settings = load_settings()
+        from bot.github_api.client import PyGithubApp
+
+        github_app = PyGithubApp(settings)
+        github_app.login()
+        listener = _listen(settings.host, settings.port)
+    except SettingsError as error:
+        return _fail(str(error))
+    except GitHubUnavailable as error:
+        return _fail(f"GitHub cannot be reached at KERNELWRIGHT_GITHUB_API_URL: {error.message}")
+    logging.basicConfig(
+        level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    from bot.app import create_app
+
+    _run(create_app(settings, github_app), listener, settings.log_level)
+    # Requests under way wait in their own threads, for hours if need be, and go on at the next
+    # start from what the database holds. Joining those threads would hang the exit.
+    logging.shutdown()
+    os._exit(0)
+
+
+def _run(app: FastAPI, listener: socket.socket, log_level: str) -> None:
+    import uvicorn
+
+    config = uvicorn.Config(app, log_level=log_level.lower(), access_log=False, lifespan="on")
+    server = uvicorn.Server(config)
+
+    def stop(*_: object) -> None:
+        server.should_exit = True
+
+    # uvicorn puts these back when it ends and raises the signal again: being stopped is no failure.
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    host, port = listener.getsockname()[:2]
+    shown = f"[{host}]" if ":" in host else host
+    print(f"kernelwright listens on http://{shown}:{port}", file=sys.stderr, flush=True)
+    server.run(sockets=[listener])
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """A bound socket. Raises SettingsError where the address cannot be had."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # The protocol is named so that asyncio knows TCP and turns Nagle's algorithm off.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(128)
+    except OSError as error:
+        listener.close()
+        raise SettingsError(
+            f"cannot listen on {host} port {port} ({error.strerror}): "
+            "set KERNELWRIGHT_PORT to a free port or stop what uses it"
+        ) from error
+    return listener
+
+
+def _fail(line: str) -> int:
+    print(f"kernelwright: {' '.join(line.split())}", file=sys.stderr)
+    return MISUSE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

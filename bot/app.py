@@ -1,0 +1,125 @@
+"""The service's HTTP face: webhooks in, health out.
+
+Owns the answers to GitHub. A delivery is checked, kept and answered; what it asks for is done later
+by the durable workflows. No call to GitHub is made while GitHub waits.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from fastapi import FastAPI, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import JSONResponse
+
+from bot.durable import Durable
+from bot.errors import BadSignature
+from bot.github_api import GitHubApp
+from bot.github_api.client import PyGithubApp
+from bot.handlers import decide
+from bot.records import Delivery
+from bot.settings import Settings
+from bot.tools import Tools
+from bot.webhook import MAX_BODY_BYTES, parse_delivery
+
+_DELIVERY_ID = re.compile(r"[0-9A-Za-z-]{1,100}")
+
+
+def create_app(settings: Settings, github_app: GitHubApp | None = None) -> FastAPI:
+    """The service. At start it asks GitHub for its own login and takes up unfinished requests."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        service = await run_in_threadpool(_start, settings, github_app)
+        app.state.service = service
+        try:
+            yield
+        finally:
+            await run_in_threadpool(service.durable.close)
+
+    app = FastAPI(title="kernelwright", lifespan=lifespan, docs_url=None, openapi_url=None)
+    app.add_api_route("/webhook", _webhook, methods=["POST"])
+    app.add_api_route("/healthz", _healthz, methods=["GET"])
+    app.add_api_route("/readyz", _readyz, methods=["GET"])
+    return app
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Service:
+    """What a running service answers with."""
+
+    durable: Durable
+    login: str
+    secret: str
+
+
+def _start(settings: Settings, github_app: GitHubApp | None) -> _Service:
+    app = github_app or PyGithubApp(settings)
+    tools = Tools(
+        app=app,
+        login=app.login(),
+        run_deadline_s=settings.run_deadline_s,
+        poll_interval_s=settings.poll_interval_s,
+        run_lookup_grace_s=settings.run_lookup_grace_s,
+    )
+    durable = Durable(settings, tools)
+    durable.open()
+    secret = settings.webhook_secret.get_secret_value()
+    return _Service(durable=durable, login=tools.login, secret=secret)
+
+
+async def _webhook(request: Request) -> Response:
+    """202: kept; 204: nothing for us; 400, 401, 413: refused, nothing kept."""
+    service: _Service = request.app.state.service
+    body = await _read_body(request)
+    if body is None:
+        return JSONResponse({"error": f"more than {MAX_BODY_BYTES} bytes"}, status_code=413)
+    try:
+        event = parse_delivery(
+            body,
+            signature_header=request.headers.get("x-hub-signature-256"),
+            secret=service.secret,
+            event_name=request.headers.get("x-github-event"),
+        )
+    except BadSignature as error:
+        return JSONResponse({"error": str(error)}, status_code=401)
+    decision = decide(event, service.login) if event is not None else None
+    if event is None or decision is None:
+        return Response(status_code=204)
+    delivery_id = request.headers.get("x-github-delivery", "")
+    if not _DELIVERY_ID.fullmatch(delivery_id):
+        return JSONResponse({"error": "X-GitHub-Delivery is missing or odd"}, status_code=400)
+    delivery = Delivery(
+        delivery_id=delivery_id,
+        repository=event.repository.full_name,
+        installation_id=event.installation.id if event.installation else None,
+        decision=decision,
+    )
+    await run_in_threadpool(service.durable.accept, delivery)
+    return JSONResponse({"delivery": delivery_id}, status_code=202)
+
+
+async def _read_body(request: Request) -> bytes | None:
+    """The raw body, or None above the cap; read no further than that."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_BODY_BYTES:
+            return None
+    return bytes(body)
+
+
+async def _healthz() -> dict[str, str]:
+    """The process is alive."""
+    return {"status": "ok"}
+
+
+async def _readyz(request: Request) -> JSONResponse:
+    """The database answers, so that a delivery can be kept."""
+    service: _Service = request.app.state.service
+    ready = await run_in_threadpool(service.durable.is_ready)
+    status = "ready" if ready else "database unavailable"
+    return JSONResponse({"status": status}, status_code=200 if ready else 503)

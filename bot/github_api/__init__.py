@@ -1,0 +1,38 @@
+"""GitHub as the bot sees it: one Protocol, its small types, and the PyGithub implementation.
+
+`types` is what the rest of the bot is written against; only `client` imports PyGithub.
+"""
+
+from __future__ import annotations
+
+from bot.github_api.types import (
+    CheckRun,
+    Comment,
+    Commit,
+    GitHub,
+    GitHubApp,
+    Issue,
+    NewCheckRun,
+    NewPull,
+    Pull,
+    PullCommit,
+    ReviewComment,
+    Run,
+    Subject,
+)
+
+__all__ = [
+    "CheckRun",
+    "Comment",
+    "Commit",
+    "GitHub",
+    "GitHubApp",
+    "Issue",
+    "NewCheckRun",
+    "NewPull",
+    "Pull",
+    "PullCommit",
+    "ReviewComment",
+    "Run",
+    "Subject",
+]

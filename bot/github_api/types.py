@@ -1,0 +1,188 @@
+"""The `GitHub` Protocol and the values that pass through it.
+
+Owns what the bot may ask of GitHub, and nothing else exists for it. Every method raises NotFound,
+GitHubUnavailable or GitHubError (`bot.errors`); reads say None where 'there is none' is an answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from bot.permissions import Role
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """What a reaction is put on: an issue (or pull request) by number, or a comment by id."""
+
+    kind: Literal["issue", "comment"]
+    number: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issue:
+    number: int
+    body: str
+    is_open: bool
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comment:
+    id: int
+    author: str
+    body: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One workflow run. `conclusion` is None until it is completed."""
+
+    id: int
+    url: str
+    title: str
+    status: str
+    conclusion: str | None
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Commit:
+    sha: str
+    tree_sha: str
+    message: str
+    author_name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pull:
+    """One pull request. `head_repository` is None where the fork is gone."""
+
+    number: int
+    url: str
+    is_open: bool
+    is_merged: bool
+    author: str
+    head_ref: str
+    head_sha: str
+    head_repository: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PullCommit:
+    """A commit of a pull request. `author` is None where GitHub knows no account for it."""
+
+    sha: str
+    author: str | None
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReviewComment:
+    path: str
+    line: int | None
+    diff_hunk: str
+    body: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewPull:
+    title: str
+    body: str
+    head: str
+    base: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckRun:
+    id: int
+    name: str
+    external_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewCheckRun:
+    """A completed check. `external_id` is the request's id, by which it is found again."""
+
+    name: str
+    head_sha: str
+    external_id: str
+    conclusion: Literal["success", "neutral", "failure"]
+    title: str
+    summary: str
+
+
+class GitHub(Protocol):
+    """One repository, seen as the App's installation in it."""
+
+    def default_branch(self) -> str: ...
+    def role(self, login: str) -> Role: ...
+
+    def issue(self, number: int) -> Issue: ...
+    def comments(self, number: int) -> list[Comment]: ...
+    def create_comment(self, number: int, body: str) -> Comment: ...
+    def edit_comment(self, comment_id: int, body: str) -> None: ...
+    def react(self, subject: Subject, content: str) -> None: ...
+    def ensure_label(self, name: str, color: str, description: str) -> None: ...
+    def add_label(self, number: int, name: str) -> None: ...
+    def remove_label(self, number: int, name: str) -> None: ...
+
+    def find_run(self, workflow: str, text: str) -> Run | None:
+        """The newest dispatched run of `workflow` with `text` in its title."""
+        ...
+
+    def dispatch(self, workflow: str, ref: str, inputs: Mapping[str, str]) -> int | None:
+        """Start `workflow` on branch `ref`: the run's id, or None where GitHub does not say."""
+        ...
+
+    def run(self, run_id: int) -> Run: ...
+
+    def download_artifact(self, run_id: int, name: str, max_bytes: int) -> bytes | None:
+        """The artifact's zip; None where the run has none of that name that is still kept.
+
+        Raises GitHubError where it is larger than `max_bytes`.
+        """
+        ...
+
+    def branch_head(self, branch: str) -> str | None: ...
+    def commit(self, sha: str) -> Commit: ...
+    def read_file(self, path: str, ref: str) -> str | None:
+        """A text file at commit `ref`; None where there is none, or it is not UTF-8."""
+        ...
+
+    def create_blob(self, content: bytes) -> str: ...
+    def create_tree(self, base_tree_sha: str, blobs: Mapping[str, str]) -> str: ...
+    def create_commit(self, message: str, tree_sha: str, parent_sha: str) -> str: ...
+    def create_branch(self, branch: str, sha: str) -> None: ...
+    def move_branch(self, branch: str, sha: str) -> None:
+        """Fast-forward only: raises GitHubError (422) where someone else moved it."""
+        ...
+
+    def pull(self, number: int) -> Pull: ...
+    def open_pulls(self) -> list[Pull]: ...
+    def pulls_of_branch(self, branch: str) -> list[Pull]:
+        """Every pull request from `branch` of this repository, newest first, in any state."""
+        ...
+
+    def create_pull(self, pull: NewPull) -> Pull: ...
+    def edit_pull(self, number: int, title: str, body: str) -> None: ...
+    def pull_commits(self, number: int) -> list[PullCommit]: ...
+    def review_comments(self, number: int, review_id: int) -> list[ReviewComment]: ...
+
+    def check_runs(self, sha: str) -> list[CheckRun]: ...
+    def create_check_run(self, check: NewCheckRun) -> None: ...
+    def edit_check_run(self, check_id: int, check: NewCheckRun) -> None: ...
+
+
+class GitHubApp(Protocol):
+    """The App itself."""
+
+    def login(self) -> str:
+        """The login under which the App acts, `<slug>[bot]`. Asks GitHub: proves the key."""
+        ...
+
+    def repository(self, full_name: str, installation_id: int | None) -> GitHub:
+        """A client for one repository; the installation is looked up where it is not given."""
+        ...

@@ -1,0 +1,106 @@
+"""What a reviewer reads first: the pull request's title, body and commit message. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bot.messages.evidence import (
+    attempts_table,
+    best_of,
+    correctness_table,
+    headline,
+    resources_table,
+    timing,
+    why_believe_it,
+)
+from bot.messages.markdown import clip, code, fold, table
+from runner.contract import KernelRequest, KernelResources, Outcome, ResultBundle
+
+
+def title(manifest: ResultBundle) -> str:
+    best = best_of(manifest)
+    if manifest.outcome is Outcome.IMPROVED:
+        return f"kernel: {manifest.problem}, correct and faster than every baseline"
+    timed = "no significant win in time" if best.performance else "not timed"
+    return f"kernel: {manifest.problem}, correct, {timed}"
+
+
+def commit_message(manifest: ResultBundle, issue_number: int) -> str:
+    """Subject, facts, and the trailers by which the bot knows its own commit again."""
+    best = best_of(manifest)
+    verb = "Add" if manifest.generation == 0 else "Change"
+    cases = len(best.correctness.cases) if best.correctness else 0
+    return (
+        f"{verb} kernel {manifest.problem}\n\n"
+        f"Correct in {cases} comparisons on {best.device}; attempt {manifest.best_attempt} of "
+        f"{len(manifest.attempts)}. Request: #{issue_number}.\n\n"
+        f"{request_trailer(manifest.request_id or '')}\n"
+        f"Kernel-SHA256: {best.candidate_sha256}\n"
+    )
+
+
+def request_trailer(request_id: str) -> str:
+    return f"Kernelwright-Request: {request_id}"
+
+
+def body(manifest: ResultBundle, request: KernelRequest, before: Sequence[KernelResources]) -> str:
+    """The pull request's description; cut by whole sections where it would be too long."""
+    best = best_of(manifest)
+    return clip(
+        [
+            headline(manifest),
+            f"Closes #{request.issue_number}",
+            "### Why believe it\n\n" + why_believe_it(manifest),
+            "### Correctness\n\n" + correctness_table(best),
+            "### Resources\n\n" + resources_table(best.resources, before),
+            "### Time\n\n" + timing(best),
+            "### Reproduce\n\n" + _reproduce(manifest),
+            "### Run\n\n" + _cost(manifest),
+            fold("Every attempt", attempts_table(manifest)),
+            "To change the kernel, request changes in a review or comment "
+            "`/regenerate <guidance>`; the loop then starts from this kernel.",
+        ]
+    )
+
+
+def _reproduce(manifest: ResultBundle) -> str:
+    folder = f"problems/{manifest.problem}"
+    commands = f"python -m runner verify {folder}\npython -m pytest {folder}/test_kernel.py"
+    return f"```console\n{commands}\n```"
+
+
+def _cost(manifest: ResultBundle) -> str:
+    cost, machine = manifest.cost, manifest.environment
+    rows = [
+        ["model", code(manifest.model, 120)],
+        ["attempts", f"{len(manifest.attempts)} (best: {manifest.best_attempt})"],
+        ["stopped because", code(manifest.stopped_because)],
+        [
+            "seconds",
+            f"{cost.wall_s:.1f} (model {cost.model_s:.1f}, verifier {cost.verifier_s:.1f})",
+        ],
+        ["tokens", _tokens(manifest)],
+        ["GPU", code(machine.gpu, 80) if machine.gpu else "none"],
+        [
+            "software",
+            code(f"torch {machine.torch}, triton {machine.triton}, Python {machine.python}", 200),
+        ],
+        ["sandbox", machine.sandbox],
+        ["request", code(manifest.request_id or "none")],
+        ["spec", code(manifest.problem_sha256)],
+    ]
+    return table(["", ""], rows)
+
+
+def _tokens(manifest: ResultBundle) -> str:
+    cost = manifest.cost
+    parts = [
+        f"{count} {kind}"
+        for kind, count in (
+            ("prompt", cost.prompt_tokens),
+            ("reasoning", cost.reasoning_tokens),
+            ("completion", cost.completion_tokens),
+        )
+        if count is not None
+    ]
+    return ", ".join(parts) or "not reported"

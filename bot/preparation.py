@@ -1,0 +1,177 @@
+"""What is asked for → a `KernelRequest`: from the issue's form, or from the branch of a kernel.
+
+Owns every reason why a request cannot be run as it stands. Changes nothing on GitHub.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from bot import issue_form
+from bot.errors import NotFound, UserError
+from bot.github_api import GitHub, Pull
+from bot.handlers import branch_name
+from bot.messages import comments as say
+from bot.messages.pull_request import request_trailer
+from bot.records import FaultRow, Job, Prepared, Regenerate
+from bot.review import read_feedback
+from bot.tools import Tools
+from runner.contract import MAX_DISPATCH_CHARS, Budget, KernelRequest, KernelResources
+from runner.errors import Fault, ProblemError
+from runner.problem import parse_problem
+
+SPEC_FILES = ("problem.toml", "reference.py", "baseline.py")
+_RESOURCES = TypeAdapter(tuple[KernelResources, ...])
+
+
+def prepare(github: GitHub, tools: Tools, job: Job) -> Prepared:
+    """A request ready to dispatch, or every fault of the spec. Raises UserError for other ends."""
+    ref = github.default_branch()
+    base_sha = github.branch_head(ref)
+    if base_sha is None:
+        raise UserError(say.empty_repository())
+    if job.head_sha is None:
+        prepared = _from_issue(github, job, base_sha)
+    else:
+        prepared = _from_branch(github, job, base_sha, tools.login)
+    return prepared.model_copy(update={"workflow_ref": ref, "at_s": tools.now_s()})
+
+
+def dispatch_inputs(request: KernelRequest) -> dict[str, str]:
+    """The inputs of `generate.yml` for a request."""
+    return {"request": request.model_dump_json(), "request_id": request.request_id}
+
+
+def _from_issue(github: GitHub, job: Job, base_sha: str) -> Prepared:
+    issue = github.issue(job.issue_number)
+    if not issue.is_open:
+        raise UserError(say.closed_issue(), "refused")
+    form = issue_form.parse_form(issue.body)
+    faults = list(form.faults)
+    slug: str | None = None
+    if not faults:
+        try:
+            slug = parse_problem(form.problem_toml, form.reference_py, form.baseline_py).name
+        except ProblemError as error:
+            faults += error.faults
+    if slug is None:
+        return _faulty(faults, slug)
+    pull = standing_pull(github, branch_name(job.issue_number, slug))
+    if pull is not None:
+        raise UserError(say.pull_exists(pull.number, state=pull_state(pull)), "refused")
+    request = KernelRequest(
+        **_identity(job, base_sha),
+        problem_toml=form.problem_toml,
+        reference_py=form.reference_py,
+        baseline_py=form.baseline_py,
+        budget=form.budget,
+    )
+    return _sized(request, slug)
+
+
+def _from_branch(github: GitHub, job: Job, base_sha: str, login: str) -> Prepared:
+    """Spec and kernel as they are on the branch: the issue may say something else by now."""
+    slug, head_sha = job.slug, job.head_sha
+    if slug is None or head_sha is None or job.pull_number is None:
+        raise ValueError("a job for an existing kernel needs its branch")
+    pull = github.pull(job.pull_number)
+    check_own_pull(github, pull, job, login)
+    folder = f"problems/{slug}"
+    texts = {name: github.read_file(f"{folder}/{name}", head_sha) for name in SPEC_FILES}
+    kernel = github.read_file(f"{folder}/kernel.py", head_sha)
+    problem_toml, reference_py = texts["problem.toml"], texts["reference.py"]
+    if problem_toml is None or reference_py is None or kernel is None:
+        raise UserError(say.incomplete_branch(pull.head_ref))
+    request = KernelRequest(
+        **_identity(job, base_sha),
+        problem_toml=problem_toml,
+        reference_py=reference_py,
+        baseline_py=texts["baseline.py"],
+        budget=_budget(github, job.issue_number),
+        feedback=read_feedback(github, _regenerate(job), head_sha),
+        parent_kernel=kernel,
+        parent_head_sha=head_sha,
+    )
+    before = read_resources(github.read_file(f"{folder}/results.json", head_sha))
+    return _sized(request, slug).model_copy(update={"before": before})
+
+
+def check_own_pull(github: GitHub, pull: Pull, job: Job, login: str) -> None:
+    """Raises UserError unless `pull` is ours, open, unmoved, and has no commit of a person."""
+    if pull.author != login:
+        raise UserError(say.no_pull(), "refused")
+    if not pull.is_open:
+        raise UserError(say.pull_exists(pull.number, state=pull_state(pull)), "refused")
+    foreign = [
+        commit
+        for commit in github.pull_commits(pull.number)
+        if commit.author != login or request_trailer("kw-") not in commit.message
+    ]
+    if foreign or pull.head_sha != job.head_sha:
+        raise UserError(say.foreign_commits(pull.head_ref), "refused")
+
+
+def standing_pull(github: GitHub, branch: str) -> Pull | None:
+    """The pull request that `branch` has: the open one, or else the newest."""
+    pulls = github.pulls_of_branch(branch)
+    return next((pull for pull in pulls if pull.is_open), pulls[0] if pulls else None)
+
+
+def pull_state(pull: Pull) -> say.PullState:
+    if pull.is_open:
+        return "open"
+    return "merged" if pull.is_merged else "closed"
+
+
+def read_resources(results_json: str | None) -> tuple[KernelResources, ...]:
+    """The resources of the kernel that a `results.json` is about; empty where it does not say."""
+    try:
+        document: Any = json.loads(results_json or "null")
+        rows = document["evaluation"]["resources"] if isinstance(document, dict) else ()
+        return _RESOURCES.validate_python(rows)
+    except (ValueError, KeyError, TypeError, ValidationError):
+        return ()
+
+
+def _identity(job: Job, base_sha: str) -> dict[str, Any]:
+    return {
+        "request_id": job.request_id,
+        "repository": job.repository,
+        "base_sha": base_sha,
+        "issue_number": job.issue_number,
+        "generation": job.generation,
+        "requested_by": job.cause.sender,
+    }
+
+
+def _budget(github: GitHub, issue_number: int) -> Budget:
+    try:
+        return issue_form.parse_form(github.issue(issue_number).body).budget
+    except NotFound:
+        return Budget()  # the issue is gone; its pull request lives
+
+
+def _regenerate(job: Job) -> Regenerate:
+    if not isinstance(job.cause, Regenerate):
+        raise TypeError("a first kernel has no feedback")
+    return job.cause
+
+
+def _sized(request: KernelRequest, slug: str) -> Prepared:
+    """GitHub caps all inputs of a dispatch together: said as a fault before it is refused there."""
+    size = sum(len(name) + len(value) for name, value in dispatch_inputs(request).items())
+    if size > MAX_DISPATCH_CHARS:
+        message = (
+            f"spec, reference, baselines and guidance need {size} characters as one dispatch; "
+            f"GitHub takes {MAX_DISPATCH_CHARS}"
+        )
+        return _faulty([Fault("issue", None, message)], slug)
+    return Prepared(at_s=0.0, request=request, slug=slug)
+
+
+def _faulty(faults: list[Fault], slug: str | None) -> Prepared:
+    rows = [FaultRow(file=f.file, line=f.line, message=f.message) for f in faults]
+    return Prepared(at_s=0.0, request=None, slug=slug, faults=tuple(rows))

@@ -1,0 +1,105 @@
+"""The service's settings: environment → one frozen object. The only module that reads it.
+
+Refuses to start half-configured: every missing or wrong variable is named in one line.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from bot.errors import SettingsError
+
+PREFIX = "KERNELWRIGHT_"
+_MEANING = {
+    "app_id": "the App's id, shown on its settings page",
+    "webhook_secret": "the secret typed into the App's webhook settings",
+}
+_KEY_MEANING = (
+    "KERNELWRIGHT_PRIVATE_KEY (the App's private key as PEM text) or KERNELWRIGHT_PRIVATE_KEY_FILE"
+)
+
+
+class Settings(BaseSettings):
+    """One field a variable: `app_id` is KERNELWRIGHT_APP_ID. Times are in seconds (`_s`)."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, extra="ignore", env_ignore_empty=True
+    )
+
+    app_id: str
+    private_key: SecretStr = SecretStr("")
+    private_key_file: Path | None = None
+    webhook_secret: SecretStr
+    github_api_url: str = "https://api.github.com"
+    state_dir: Path = Path("kernelwright-state")
+    database_url: str = ""  # empty: a SQLite file in state_dir
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8080  # 0: any free port, printed at start
+    log_level: str = "INFO"
+    # GitHub cancels a self-hosted job that waited 24 h for its machine; the longest run has 90 min.
+    run_deadline_s: Annotated[float, Field(gt=0)] = 26 * 3600.0
+    poll_interval_s: Annotated[float, Field(gt=0)] = 60.0
+    # How long one step repeats itself while GitHub is down or limits the rate.
+    github_patience_s: Annotated[float, Field(ge=0)] = 3600.0
+    # PyGithub's pacing, in its own units; 0 in tests.
+    seconds_between_requests: Annotated[float, Field(ge=0)] = 0.25
+    seconds_between_writes: Annotated[float, Field(ge=0)] = 1.0
+    # A run dispatched a moment ago may still be missing from GitHub's list.
+    run_lookup_grace_s: Annotated[float, Field(ge=0)] = 10.0
+
+    @field_validator("log_level")
+    @classmethod
+    def _known_level(cls, value: str) -> str:
+        if value.upper() not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
+            raise ValueError("use DEBUG, INFO, WARNING or ERROR")
+        return value.upper()
+
+    @field_validator("github_api_url")
+    @classmethod
+    def _web_address(cls, value: str) -> str:
+        if not value.startswith(("https://", "http://")):
+            raise ValueError("must start with https:// or http://")
+        return value.rstrip("/")
+
+    def private_key_pem(self) -> str:
+        """The App's private key. Raises SettingsError where there is none or it cannot be read."""
+        if self.private_key.get_secret_value():
+            return self.private_key.get_secret_value()
+        if self.private_key_file is None:
+            raise SettingsError(f"missing settings: set {_KEY_MEANING}")
+        try:
+            return self.private_key_file.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingsError(
+                f"KERNELWRIGHT_PRIVATE_KEY_FILE: cannot read {self.private_key_file}: {error}"
+            ) from error
+
+    def system_database_url(self) -> str:
+        """Where requests are kept: `database_url`, or a SQLite file under `state_dir`."""
+        return self.database_url or f"sqlite:///{self.state_dir.resolve() / 'kernelwright.sqlite'}"
+
+
+def load_settings() -> Settings:
+    """Read the environment. Raises SettingsError with one line that names every fault."""
+    missing: list[str] = []
+    wrong: list[str] = []
+    settings: Settings | None = None
+    try:
+        settings = Settings.model_validate({})
+    except ValidationError as error:
+        for fault in error.errors():
+            field = str(fault["loc"][0]) if fault["loc"] else "settings"
+            name = PREFIX + field.upper()
+            if fault["type"] == "missing":
+                missing.append(f"{name} ({_MEANING.get(field, 'required')})")
+            else:
+                wrong.append(f"{name}: {fault['msg'].removeprefix('Value error, ')}")
+    if settings is not None:
+        settings.private_key_pem()
+        return settings
+    lines = [f"missing settings: set {', '.join(missing)}"] if missing else []
+    raise SettingsError("; ".join([*lines, *wrong]))

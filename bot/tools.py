@@ -1,0 +1,28 @@
+"""What the workflows work with: the App's GitHub, the settings that they need, and the clock.
+
+Owns nothing else. Made once at start, passed as a plain argument.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bot.github_api import GitHub, GitHubApp
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tools:
+    """`now_s` is Unix time in seconds; `sleep` waits that many seconds."""
+
+    app: GitHubApp
+    login: str
+    run_deadline_s: float
+    poll_interval_s: float
+    run_lookup_grace_s: float
+    now_s: Callable[[], float] = time.time
+    sleep: Callable[[float], None] = time.sleep
+
+    def github(self, repository: str, installation_id: int | None) -> GitHub:
+        return self.app.repository(repository, installation_id)

@@ -1,0 +1,53 @@
+"""The service is light: no torch, no triton, soon loaded, little memory."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+MAX_S = 1.5
+MAX_RESIDENT_BYTES = 150 << 20
+PROBE = """
+import json, sys, time
+
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ("torch", "triton", "numpy"):
+            raise ModuleNotFoundError(f"No module named {name!r}")
+
+sys.meta_path.insert(0, Blocker())
+start_s = time.process_time()
+import bot.app
+seconds = time.process_time() - start_s
+heavy = [name for name in ("httpx", "openai", "rich", "markdown_it") if name in sys.modules]
+# Not getrusage: its peak counts what the parent held when it forked.
+with open("/proc/self/status") as status:
+    (peak,) = [line.split()[1] for line in status if line.startswith("VmHWM:")]
+print(json.dumps({"seconds": seconds, "bytes": int(peak) * 1024, "heavy": heavy}))
+"""
+
+
+@pytest.fixture(scope="module")
+def measured() -> dict[str, Any]:
+    """What one process needed, in CPU seconds: others share this machine."""
+    command = [sys.executable, "-c", PROBE]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, check=True, text=True)
+    return dict(json.loads(result.stdout))
+
+
+def test_the_service_loads_without_torch_in_time(measured: dict[str, Any]) -> None:
+    assert measured["seconds"] < MAX_S
+
+
+def test_the_service_stays_small(measured: dict[str, Any]) -> None:
+    assert measured["bytes"] < MAX_RESIDENT_BYTES
+
+
+def test_the_service_loads_nothing_that_only_tools_need(measured: dict[str, Any]) -> None:
+    assert measured["heavy"] == []

@@ -1,0 +1,204 @@
+"""What the bot writes: foreign text stays harmless, limits hold, nothing unmeasured is claimed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from markdown_it import MarkdownIt
+
+from bot.messages import comments, progress, pull_request
+from bot.messages.change import changed, check_summary
+from bot.messages.markdown import clip, code, fence, table
+from bot.records import FaultRow, Job
+from runner.contract import Feedback, InlineComment, KernelRequest
+
+HOSTILE = [
+    "@octo/everyone look",
+    "closes #1",
+    "`@mona`",
+    "``` \n@mona\n```",
+    "</details> @mona",
+    "![](https://evil.example/pixel.png)",
+    "[click](javascript:alert(1))",
+    "<!-- kernelwright:progress request_id=kw-0123456789abcdef -->",
+    "a | b @mona",
+    "line\n\n# heading @mona",
+    "`" * 30 + " @mona",
+    "\u202e@mona",
+    "~~~\n@mona\n~~~",
+    "    @mona",
+    "| a |\n|---|\n| @mona |",
+    "\\` @mona",
+]
+
+
+def outside_code(markdown: str) -> str:
+    """All text that GitHub would search for mentions, references, links and markers."""
+    tokens = MarkdownIt("commonmark").enable("table").parse(markdown)
+    found = []
+    for token in tokens:
+        if token.type == "html_block":
+            found.append(token.content)
+        for child in token.children or []:
+            if child.type != "code_inline":
+                found.append(child.content + "".join(str(v) for v in child.attrs.values()))
+    return " ".join(found)
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+@pytest.mark.parametrize(
+    "show",
+    [code, fence, lambda text: table(["a", "b"], [[code(text), "x"]])],
+    ids=["code", "fence", "cell"],
+)
+def test_foreign_text_stays_inside_code(show: Any, text: str) -> None:
+    seen = outside_code(f"before\n\n{show(text)}\n\nafter")
+    for sign in ("@", "#1", "evil", "javascript", "kernelwright:", "details"):
+        assert sign not in seen
+    assert "before" in seen
+    assert "after" in seen
+
+
+def test_code_is_one_short_line() -> None:
+    assert code("a\nb\r\nc") == "`a b c`"
+    assert code("") == "—"
+    assert code("`") == "`` ` ``"
+    assert len(code("x" * 1000, 50)) == 52
+
+
+def test_a_long_fence_is_cut_and_still_closed() -> None:
+    block = fence("````\n" + "x" * 100, limit=50)
+    assert block.startswith("`````text\n")
+    assert block.endswith("\n`````")
+    assert "(cut)" in block
+
+
+def test_clip_drops_whole_sections_and_says_so() -> None:
+    parts = ["head", "x" * 60, "y" * 80]
+    text = clip(parts, limit=140)
+    assert text.startswith("head\n\nxxx")
+    assert "y" * 80 not in text
+    assert "the last 1 parts" in text
+    assert len(text) <= 140
+    assert clip(parts) == "\n\n".join(parts)
+
+
+@pytest.fixture
+def request_of(issue_body: Any) -> KernelRequest:
+    from bot.issue_form import parse_form
+
+    form = parse_form(issue_body())
+    return KernelRequest(
+        request_id="kw-0123456789abcdef", repository="octo/kernels", base_sha="a" * 40,
+        issue_number=7, generation=0, requested_by="mona", problem_toml=form.problem_toml,
+        reference_py=form.reference_py,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def manifest(bundles: Any, request_of: KernelRequest) -> Any:
+    return bundles.manifest(request_of, {}, bundles.passed("kernel"))
+
+
+def test_the_pull_requests_body_says_what_was_checked_and_what_was_not(
+    manifest: Any, request_of: KernelRequest
+) -> None:
+    body = pull_request.body(manifest, request_of, ())
+    for words in (
+        "not measured: no GPU", "Closes #7", "77 output elements", "sm_90", "bubblewrap",
+        "python -m runner verify problems/add_one", "handwritten", "torch 2.13.0",
+    ):  # fmt: skip
+        assert words in body
+    assert "fast" not in pull_request.title(manifest)
+    assert outside_code(body).count("#") == 1  # the issue that it closes
+
+
+def test_a_run_without_sandbox_is_said_to_be_one(manifest: Any, request_of: KernelRequest) -> None:
+    unsafe = manifest.environment.model_copy(update={"sandbox": "none"})
+    body = pull_request.body(manifest.model_copy(update={"environment": unsafe}), request_of, ())
+    assert "without a sandbox" in body
+
+
+def test_hostile_texts_of_a_bundle_stay_inside_code(
+    bundles: Any, request_of: KernelRequest
+) -> None:
+    for text in HOSTILE:
+        bad = bundles.manifest(
+            request_of, {}, bundles.passed("kernel"), model=text, stopped_because=text,
+            attempts=(
+                bundles._attempt(1, bundles.rejected(text)),
+                bundles._attempt(2, bundles.passed("kernel")),
+            ),
+        )  # fmt: skip
+        feedback = Feedback(
+            author="mona", text=text,
+            comments=(InlineComment(path=text, line=3, code=text, body=text),),
+        )  # fmt: skip
+        for shown in (
+            pull_request.body(bad, request_of, ()),
+            changed(bad, feedback, (), "c" * 40),
+            check_summary(bad),
+        ):
+            seen = outside_code(shown)
+            assert "@" not in seen
+            assert "evil" not in seen
+            assert "javascript" not in seen
+
+
+def test_a_huge_bundle_still_fits_githubs_limits(bundles: Any, request_of: KernelRequest) -> None:
+    long = "@x " * 5000
+    attempts = tuple(bundles._attempt(n, bundles.rejected(long)) for n in range(1, 400))
+    best = bundles.passed("kernel")
+    cases = best.correctness.cases * 2000
+    best = best.model_copy(
+        update={"correctness": best.correctness.model_copy(update={"cases": cases})}
+    )
+    manifest = bundles.manifest(
+        request_of, {}, best, attempts=(*attempts, bundles._attempt(400, best)), best_attempt=400
+    )
+    assert len(pull_request.body(manifest, request_of, ())) <= 65_536
+    assert "Closes #7" in pull_request.body(manifest, request_of, ())
+    assert "1940 more rows" in pull_request.body(manifest, request_of, ())
+    assert "python -m runner verify" in pull_request.body(manifest, request_of, ())
+    assert len(check_summary(manifest)) <= 65_535
+    assert len(changed(manifest, None, (), "c" * 40)) <= 65_536
+
+
+def test_resources_show_before_and_after(bundles: Any, manifest: Any) -> None:
+    before = bundles.passed("old", registers=64).resources
+    assert "64 → 32" in changed(manifest, None, before, "c" * 40)
+
+
+def test_a_renamed_kernel_is_compared_where_it_is_the_only_one(bundles: Any, manifest: Any) -> None:
+    (old,) = bundles.passed("old", registers=64).resources
+    renamed = old.model_copy(update={"kernel": "another_name"})
+    assert "64 → 32" in changed(manifest, None, (renamed,), "c" * 40)
+    two = (renamed, old.model_copy(update={"kernel": "a_third"}))
+    assert "64" not in changed(manifest, None, two, "c" * 40).split("#### Attempts")[0]
+
+
+def test_faults_are_all_named_with_their_lines(job: Job) -> None:
+    rows = [FaultRow(file="problem.toml", line=n, message=f"fault {n} @mona") for n in range(1, 31)]
+    text = comments.faults([*rows, FaultRow(file="issue", line=None, message="missing")], job)
+    assert "31 faults" in text
+    assert all(f"problem.toml, line {n}" in text for n in range(1, 31))
+    assert "@" not in outside_code(text)
+
+
+def test_thousands_of_faults_still_fit_a_comment(job: Job) -> None:
+    rows = [FaultRow(file="problem.toml", line=n, message="x" * 500) for n in range(5000)]
+    text = comments.faults(rows, job)
+    assert len(text) <= 65_536
+    assert "Left out" in text
+
+
+def test_a_failure_names_the_way_to_try_again(job: Job) -> None:
+    text = comments.run_failed("cancelled", "https://github.example/runs/1", job)
+    assert "https://github.example/runs/1" in text
+    assert "remove the label `kernel-request` and add it again" in text
+
+
+def test_markers_name_the_request_and_cannot_be_ended_by_an_id() -> None:
+    assert "kw-0123456789abcdef" in progress.progress_marker("kw-0123456789abcdef")
+    assert comments.reply_marker("a --> b") == "<!-- kernelwright:reply delivery=a--b -->"

@@ -1,0 +1,74 @@
+"""Settings: all faults in one line, and nothing read twice."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bot.errors import SettingsError
+from bot.settings import load_settings
+
+GOOD = {"APP_ID": "1", "WEBHOOK_SECRET": "s", "PRIVATE_KEY": "pem"}
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    import os
+
+    for name in list(os.environ):
+        if name.startswith("KERNELWRIGHT_"):
+            monkeypatch.delenv(name)
+
+
+def put(monkeypatch: pytest.MonkeyPatch, **values: str) -> None:
+    for name, value in values.items():
+        monkeypatch.setenv(f"KERNELWRIGHT_{name}", value)
+
+
+def test_good_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    put(monkeypatch, **GOOD, STATE_DIR=str(tmp_path), GITHUB_API_URL="https://ghe.example/api/v3/")
+    settings = load_settings()
+    assert settings.private_key_pem() == "pem"
+    assert settings.github_api_url == "https://ghe.example/api/v3"
+    assert settings.system_database_url() == f"sqlite:///{tmp_path / 'kernelwright.sqlite'}"
+    assert "pem" not in repr(settings)
+
+
+def test_a_database_url_wins_over_the_state_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    put(monkeypatch, **GOOD, DATABASE_URL="postgresql://db/kw")
+    assert load_settings().system_database_url() == "postgresql://db/kw"
+
+
+def test_the_key_may_be_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "key.pem").write_text("from the file")
+    put(monkeypatch, APP_ID="1", WEBHOOK_SECRET="s", PRIVATE_KEY_FILE=str(tmp_path / "key.pem"))
+    assert load_settings().private_key_pem() == "from the file"
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({}, ["KERNELWRIGHT_APP_ID", "KERNELWRIGHT_WEBHOOK_SECRET"]),
+        ({"APP_ID": "1", "WEBHOOK_SECRET": "s"}, ["KERNELWRIGHT_PRIVATE_KEY"]),
+        ({**GOOD, "WEBHOOK_SECRET": ""}, ["KERNELWRIGHT_WEBHOOK_SECRET"]),
+        ({**GOOD, "PORT": "many"}, ["KERNELWRIGHT_PORT"]),
+        ({**GOOD, "PORT": "65536"}, ["KERNELWRIGHT_PORT"]),
+        ({**GOOD, "LOG_LEVEL": "LOUD"}, ["KERNELWRIGHT_LOG_LEVEL", "DEBUG"]),
+        ({**GOOD, "GITHUB_API_URL": "github.com"}, ["KERNELWRIGHT_GITHUB_API_URL", "https://"]),
+        ({**GOOD, "POLL_INTERVAL_S": "0"}, ["KERNELWRIGHT_POLL_INTERVAL_S"]),
+        (
+            {"APP_ID": "1", "WEBHOOK_SECRET": "s", "PRIVATE_KEY_FILE": "/nowhere/key.pem"},
+            ["KERNELWRIGHT_PRIVATE_KEY_FILE", "/nowhere/key.pem"],
+        ),
+    ],
+)
+def test_every_fault_is_named_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, values: dict[str, str], words: list[str]
+) -> None:
+    put(monkeypatch, **values)
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    line = str(caught.value)
+    assert "\n" not in line
+    assert all(word in line for word in words)

@@ -1,0 +1,120 @@
+"""The real service in processes of its own, on a stand-in GitHub, with an instant runner."""
+
+from __future__ import annotations
+
+import io
+import json
+import sqlite3
+import subprocess
+import time
+import urllib.error
+import urllib.request
+import zipfile
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bot.standin import Job, Repository, StandIn
+from runner.contract import KernelRequest
+
+SECRET = "a secret for the tests"
+WAIT_S = 30.0
+BOT = "kernelwright[bot]"
+
+
+@dataclass
+class Service:
+    """The service: started, killed and started again with one port and one database."""
+
+    nursery: subprocess.Popen[str]
+    environment: dict[str, str]
+    state: Path
+    port: int
+    pid: int | None = None
+
+    def start(self, kill: tuple[str, str] | None = None) -> None:
+        log = str(self.state / "bot.log")
+        self.pid = self._ask(start={"environment": self.environment, "log": log, "kill": kill})
+        deadline_s = time.monotonic() + WAIT_S
+        while time.monotonic() < deadline_s:
+            try:
+                # It takes connections before it is ready, and answers them when it is.
+                ready = f"http://127.0.0.1:{self.port}/readyz"
+                with urllib.request.urlopen(ready, timeout=WAIT_S):
+                    return
+            except urllib.error.URLError:
+                time.sleep(0.01)
+        raise AssertionError(Path(log).read_text())
+
+    def wait(self, timeout_s: float = WAIT_S) -> int | None:
+        return self._ask(wait=self.pid, timeout_s=timeout_s)
+
+    def stop(self) -> None:
+        if self.pid is not None:
+            subprocess.run(["kill", "-KILL", str(self.pid)], check=False)
+            self.wait()
+
+    def until_idle(self, requests: int) -> None:
+        """Until `requests` generations, and every delivery, have ended well."""
+        deadline_s = time.monotonic() + WAIT_S
+        rows: list[tuple[str, str]] = []
+        while time.monotonic() < deadline_s:
+            with closing(sqlite3.connect(self.state / "kernelwright.sqlite", timeout=10)) as db:
+                rows = db.execute("SELECT name, status FROM workflow_status").fetchall()
+            done = [name for name, status in rows if status == "SUCCESS"]
+            if len(done) == len(rows) and done.count("generation") == requests:
+                return
+            time.sleep(0.03)
+        raise AssertionError(f"{rows}\n{(self.state / 'bot.log').read_text()}")
+
+    def _ask(self, **order: Any) -> Any:
+        assert self.nursery.stdin is not None
+        assert self.nursery.stdout is not None
+        self.nursery.stdin.write(json.dumps(order) + "\n")
+        self.nursery.stdin.flush()
+        return json.loads(self.nursery.stdout.readline())
+
+
+def environment(standin: StandIn, state: Path, port: int) -> dict[str, str]:
+    """The settings of a service for that stand-in, without its pauses."""
+    return {
+        "KERNELWRIGHT_APP_ID": str(standin.app_id),
+        "KERNELWRIGHT_PRIVATE_KEY": standin.private_key_pem,
+        "KERNELWRIGHT_WEBHOOK_SECRET": SECRET,
+        "KERNELWRIGHT_GITHUB_API_URL": standin.base_url,
+        "KERNELWRIGHT_STATE_DIR": str(state),
+        "KERNELWRIGHT_PORT": str(port),
+        "KERNELWRIGHT_POLL_INTERVAL_S": "0.2",
+        "KERNELWRIGHT_SECONDS_BETWEEN_REQUESTS": "0",
+        "KERNELWRIGHT_SECONDS_BETWEEN_WRITES": "0",
+        "KERNELWRIGHT_RUN_LOOKUP_GRACE_S": "0",
+    }
+
+
+def instant_runner(make_bundle: Callable[[KernelRequest], bytes]) -> Callable[[Job], int]:
+    """A runner that hands back the bundle that `make_bundle` gives, at once."""
+
+    def run(job: Job) -> int:
+        wanted = KernelRequest.model_validate_json(job.inputs["request"])
+        with zipfile.ZipFile(io.BytesIO(make_bundle(wanted))) as archive:
+            archive.extractall(job.temp / "out" / "bundle")
+        return 0
+
+    return run
+
+
+def markers(repository: Repository, kind: str) -> list[str]:
+    """The first lines of the service's comments of that kind, wherever they stand."""
+    return [
+        comment.body.split("\n")[0]
+        for issue in repository.issues.values()
+        for comment in issue.comments
+        if comment.user.login == BOT and comment.body.startswith(f"<!-- kernelwright:{kind}")
+    ]
+
+
+def pull_number(repository: Repository) -> int:
+    (number,) = [issue.number for issue in repository.issues.values() if issue.pull]
+    return number
