@@ -67,8 +67,10 @@ class Settings(BaseSettings):
 
     def private_key_pem(self) -> str:
         """The App's private key. Raises SettingsError where there is none or it cannot be read."""
-        if self.private_key.get_secret_value():
-            return self.private_key.get_secret_value()
+        text = self.private_key.get_secret_value()
+        if text:
+            # Many a secret store holds one line: the line ends are then written as \n.
+            return text if "\n" in text else text.replace("\\n", "\n")
         if self.private_key_file is None:
             raise SettingsError(f"missing settings: set {_KEY_MEANING}")
         try:

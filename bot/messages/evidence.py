@@ -171,4 +171,4 @@ def _figure(value: float | None) -> str:
 
 
 def _change(before: int | None, after: int) -> str:
-    return str(after) if before is None else f"{before} → {after}"
+    return str(after) if before in (None, after) else f"{before} → {after}"

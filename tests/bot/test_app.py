@@ -20,7 +20,7 @@ from bot.settings import Settings
 from bot.webhook import MAX_BODY_BYTES
 
 SECRET = "s3cret"
-WAIT_S = 15.0
+WAIT_S = 60.0
 LABELED = {
     "action": "labeled",
     "issue": {"number": 7, "labels": [{"name": "kernel-request"}]},

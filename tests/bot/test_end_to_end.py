@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 import time
 from collections.abc import Callable
 from types import ModuleType
@@ -15,7 +17,7 @@ from runner.contract import KernelRequest
 
 BOT = "kernelwright[bot]"
 BRANCH = "kernel/1-add-one"
-WAIT_S = 30.0
+WAIT_S = 60.0
 
 
 def said(repository: Repository, number: int) -> str:
@@ -251,6 +253,34 @@ def test_a_closed_pull_request_stays_closed(
     service.until_idle(requests=2)
     assert "stays closed" in said(repository, number)
     assert len(repository.runs) == 1
+
+
+def test_a_polite_stop_while_a_run_is_under_way_loses_nothing(
+    github: StandIn,
+    repository: Repository,
+    mona: Person,
+    service: Any,
+    live: ModuleType,
+    issue_body: Any,
+) -> None:
+    instant = github.runs.command
+    may_end = threading.Event()
+
+    def slow(job: Any) -> int:
+        may_end.wait(WAIT_S)
+        return instant(job)
+
+    github.runs.command = slow
+    service.start()
+    number = label_issue(mona, issue_body())
+    until(lambda: "running, budget 15 min" in said(repository, number), service)
+    assert service.stop(signal.SIGTERM) == 0
+    may_end.set()
+    service.start()
+    service.until_idle(requests=1)
+    assert len(repository.runs) == 1
+    assert branch_head(repository) is not None
+    assert live.markers(repository, "outcome") == []
 
 
 def test_an_outage_of_github_is_waited_out(

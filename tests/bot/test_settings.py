@@ -35,6 +35,11 @@ def test_good_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert "pem" not in repr(settings)
 
 
+def test_a_key_on_one_line_gets_its_line_ends_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    put(monkeypatch, **{**GOOD, "PRIVATE_KEY": r"-----BEGIN-----\nabc\n-----END-----"})
+    assert load_settings().private_key_pem() == "-----BEGIN-----\nabc\n-----END-----"
+
+
 def test_a_database_url_wins_over_the_state_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     put(monkeypatch, **GOOD, DATABASE_URL="postgresql://db/kw")
     assert load_settings().system_database_url() == "postgresql://db/kw"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import signal
 import sqlite3
 import subprocess
 import time
@@ -20,7 +22,7 @@ from bot.standin import Job, Repository, StandIn
 from runner.contract import KernelRequest
 
 SECRET = "a secret for the tests"
-WAIT_S = 30.0
+WAIT_S = 60.0
 BOT = "kernelwright[bot]"
 
 
@@ -33,9 +35,11 @@ class Service:
     state: Path
     port: int
     pid: int | None = None
+    ended: int | None = None
 
     def start(self, kill: tuple[str, str] | None = None) -> None:
         log = str(self.state / "bot.log")
+        self.ended = None
         self.pid = self._ask(start={"environment": self.environment, "log": log, "kill": kill})
         deadline_s = time.monotonic() + WAIT_S
         while time.monotonic() < deadline_s:
@@ -48,13 +52,17 @@ class Service:
                 time.sleep(0.01)
         raise AssertionError(Path(log).read_text())
 
-    def wait(self, timeout_s: float = WAIT_S) -> int | None:
-        return self._ask(wait=self.pid, timeout_s=timeout_s)
+    def wait(self) -> int | None:
+        """The end of the process, which comes by itself: minus the signal, or the exit code."""
+        self.ended = self._ask(wait=self.pid, timeout_s=WAIT_S)
+        return self.ended
 
-    def stop(self) -> None:
-        if self.pid is not None:
-            subprocess.run(["kill", "-KILL", str(self.pid)], check=False)
-            self.wait()
+    def stop(self, how: signal.Signals = signal.SIGKILL) -> int | None:
+        """End the process; how it ended."""
+        if self.pid is None or self.ended is not None:
+            return self.ended
+        os.kill(self.pid, how)
+        return self.wait()
 
     def until_idle(self, requests: int) -> None:
         """Until `requests` generations, and every delivery, have ended well."""
