@@ -41,8 +41,13 @@ def prepare(github: GitHub, tools: Tools, job: Job) -> Prepared:
 
 
 def dispatch_inputs(request: KernelRequest) -> dict[str, str]:
-    """The inputs of `generate.yml` for a request."""
-    return {"request": request.model_dump_json(), "request_id": request.request_id}
+    """The inputs of `generate.yml` for a request.
+
+    ASCII only: the job takes the request as an environment variable, of which Linux allows 128 KiB,
+    and GitHub's limit counts characters. So one limit covers both.
+    """
+    document = json.dumps(request.model_dump(mode="json"), separators=(",", ":"))
+    return {"request": document, "request_id": request.request_id}
 
 
 def _from_issue(github: GitHub, job: Job, base_sha: str) -> Prepared:

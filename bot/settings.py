@@ -5,6 +5,7 @@ Refuses to start half-configured: every missing or wrong variable is named in on
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -100,6 +101,8 @@ def load_settings() -> Settings:
                 missing.append(f"{name} ({_MEANING.get(field, 'required')})")
             else:
                 wrong.append(f"{name}: {fault['msg'].removeprefix('Value error, ')}")
+        if not any(os.environ.get(f"{PREFIX}PRIVATE_KEY{end}") for end in ("", "_FILE")):
+            missing.append(_KEY_MEANING)
     if settings is not None:
         settings.private_key_pem()
         return settings

@@ -13,8 +13,9 @@ from bot.messages.evidence import (
     timing,
     why_believe_it,
 )
-from bot.messages.markdown import clip, code, fold, table
+from bot.messages.markdown import clip, code, fence, fold, paragraphs, table
 from runner.contract import KernelRequest, KernelResources, Outcome, ResultBundle
+from runner.problem import Tolerance, problem_of
 
 
 def title(manifest: ResultBundle) -> str:
@@ -50,7 +51,7 @@ def body(manifest: ResultBundle, request: KernelRequest, before: Sequence[Kernel
         [
             headline(manifest),
             f"Closes #{request.issue_number}",
-            "### Why believe it\n\n" + why_believe_it(manifest),
+            "### Why believe it\n\n" + paragraphs(why_believe_it(manifest), _tolerance(request)),
             "### Correctness\n\n" + correctness_table(best),
             "### Resources\n\n" + resources_table(best.resources, before),
             "### Time\n\n" + timing(best),
@@ -60,6 +61,18 @@ def body(manifest: ResultBundle, request: KernelRequest, before: Sequence[Kernel
             "To change the kernel, request changes in a review or comment "
             "`/regenerate <guidance>`; the loop then starts from this kernel.",
         ]
+    )
+
+
+def _tolerance(request: KernelRequest) -> str:
+    """What the spec says about its own error budget; nothing where it takes the default."""
+    tolerance = problem_of(request).tolerance
+    if tolerance == Tolerance():
+        return ""
+    return (
+        f"The spec sets its error budget itself: {tolerance.multiplier:g} times the reference's "
+        f"own error, where {Tolerance().multiplier:g} times is the default. Its reason:\n\n"
+        + fence(tolerance.reason or "none given", limit=1000)
     )
 
 

@@ -10,6 +10,7 @@ from markdown_it import MarkdownIt
 from bot.messages import comments, progress, pull_request
 from bot.messages.change import changed, check_summary
 from bot.messages.markdown import clip, code, fence, table
+from bot.preparation import dispatch_inputs
 from bot.records import FaultRow, Job
 from runner.contract import Feedback, InlineComment, KernelRequest
 
@@ -112,6 +113,24 @@ def test_the_pull_requests_body_says_what_was_checked_and_what_was_not(
         assert words in body
     assert "fast" not in pull_request.title(manifest)
     assert outside_code(body).count("#") == 1  # the issue that it closes
+
+
+def test_a_spec_that_sets_its_own_tolerance_is_said_to(
+    manifest: Any, request_of: KernelRequest
+) -> None:
+    assert "error budget itself" not in pull_request.body(manifest, request_of, ())
+    loose = '[tolerance]\nmultiplier = 9\nreason = "``` @mona said so"\n\n[axes]'
+    text = request_of.problem_toml.replace("[axes]", loose, 1)
+    body = pull_request.body(manifest, request_of.model_copy(update={"problem_toml": text}), ())
+    assert "9 times the reference's own error, where 2 times is the default" in body
+    assert "@mona" not in outside_code(body)
+
+
+def test_a_dispatch_is_ascii_and_round_trips(request_of: KernelRequest) -> None:
+    request = request_of.model_copy(update={"requested_by": "møna 🌋"})
+    sent = dispatch_inputs(request)["request"]
+    assert sent.isascii()
+    assert KernelRequest.model_validate_json(sent) == request
 
 
 def test_a_run_without_sandbox_is_said_to_be_one(manifest: Any, request_of: KernelRequest) -> None:

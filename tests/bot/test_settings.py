@@ -54,7 +54,7 @@ def test_the_key_may_be_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({}, ["KERNELWRIGHT_APP_ID", "KERNELWRIGHT_WEBHOOK_SECRET"]),
+        ({}, ["KERNELWRIGHT_APP_ID", "KERNELWRIGHT_WEBHOOK_SECRET", "KERNELWRIGHT_PRIVATE_KEY"]),
         ({"APP_ID": "1", "WEBHOOK_SECRET": "s"}, ["KERNELWRIGHT_PRIVATE_KEY"]),
         ({**GOOD, "WEBHOOK_SECRET": ""}, ["KERNELWRIGHT_WEBHOOK_SECRET"]),
         ({**GOOD, "PORT": "many"}, ["KERNELWRIGHT_PORT"]),
