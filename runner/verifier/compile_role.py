@@ -7,6 +7,7 @@ cannot make up registers or spills.
 
 from __future__ import annotations
 
+import functools
 import inspect
 import subprocess
 from collections.abc import Callable, Sequence
@@ -38,6 +39,8 @@ class CompileRole:
         self._compiling = False
         standin_driver.install(self._try_config)
         self._hook_launches()
+        # Triton 3.4 asks ptxas for its version at every compilation; a locked-down worker cannot.
+        nvidia.get_ptxas = functools.cache(nvidia.get_ptxas)
         ptxas = _PtxasCommand()
         from runner.verifier import warm_kernel
 

@@ -12,22 +12,22 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Literal, Self
 
-from runner.contract import Candidate, Correctness, Evaluation, EvaluationStatus
-from runner.errors import RunnerError
+from runner.contract import Candidate, Evaluation
+from runner.errors import ReferenceFailed, RunnerError
 from runner.problem import Problem
 from runner.verifier.assembler import Assembler
 from runner.verifier.compile_stage import Compiled, CompileStage
-from runner.verifier.finding import Finding, one_line, trim
 from runner.verifier.inputs import Case, plan_cases
 from runner.verifier.options import VerifyOptions
 from runner.verifier.oracle import PreparedCase, arena_bytes, prepare_cases
-from runner.verifier.pool import WorkerPool, retire
+from runner.verifier.pool import WorkerPool
 from runner.verifier.process import Role, WorkerProcess
-from runner.verifier.resources import describe_resources
-from runner.verifier.sandbox import open_sandbox
+from runner.verifier.sandbox import Sandbox, open_sandbox
 from runner.verifier.screen import screen
 from runner.verifier.sweep import Sweep, Swept
+from runner.verifier.verdict import conclude, evaluation_of, stops
 
+_CLOSED = "the verifier was closed before the verdict"
 _PTX_BYTES = 64 << 20  # of all kernels of one workload; the memfd is sparse
 
 
@@ -36,25 +36,25 @@ class Verifier:
 
     Making one starts warm workers and raises SandboxUnavailable where generated code cannot be
     contained. The reference runs once, at the first verdict or at `prepare`; inputs are drawn
-    from one secret seed for the life of the verifier. Not for use from several threads at once.
+    from one secret seed for the life of the verifier. One verdict at a time; `close` may come from
+    another thread, and then ends a verdict under way with RunnerError. Use it from threads that
+    live on: a worker ends with the thread that started it.
     """
 
     def __init__(self, problem: Problem, options: VerifyOptions) -> None:
         self._problem = problem
         self._options = options
         self._sandbox = open_sandbox(allow_none=options.allow_no_sandbox)
-        seed = secrets.randbits(62) if options.seed is None else options.seed
-        self._cases = plan_cases(problem, seed, quick=options.quick)
-        sizes: dict[Role, int] = {
-            "reference": 2 * arena_bytes(problem, self._cases, wide=True),
-            "candidate": 2 * arena_bytes(problem, self._cases, wide=False),
-            "compiler": _PTX_BYTES,
-        }
-        self._pool = WorkerPool(self._sandbox, sizes, cpu_s=4 * options.timeout_s)
+        self._cases = _plan(problem, options)
+        self._pool = _make_pool(problem, options, self._cases, self._sandbox)
         self._prepared: tuple[PreparedCase, ...] | None = None
         self._assembler: Assembler | None = None
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="compile")
-        self._pool.restock("reference", "candidate", "compiler")
+        try:
+            self._pool.restock("reference", "candidate", "compiler")
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def sandbox(self) -> Literal["bubblewrap", "none"]:
@@ -69,13 +69,9 @@ class Verifier:
     def prepare(self) -> None:
         """Run the reference and refuse a spec at fault (ReferenceFailed). Done once."""
         if self._prepared is None:
-            worker = self._pool.take("reference")
-            try:
-                worker.wait_ready()
-                timeout_s = self._options.timeout_s
-                self._prepared = prepare_cases(self._problem, self._cases, worker, timeout_s)
-            finally:
-                retire(worker)
+            self._prepared = _run_reference(
+                self._problem, self._cases, self._pool, self._options.timeout_s
+            )
 
     def verify(self, candidate: Candidate) -> Evaluation:
         """The verdict on `candidate`, within the options' `timeout_s` and the start of a worker.
@@ -87,7 +83,7 @@ class Verifier:
         finding = screen(candidate.source, self._problem)
         times = {"screen": time.monotonic() - started}
         if finding is not None:
-            return _evaluation(candidate, finding, times)
+            return evaluation_of(candidate, finding, times)
         started = time.monotonic()
         self.prepare()
         times["reference"] = time.monotonic() - started
@@ -96,12 +92,14 @@ class Verifier:
         finally:
             # Only now: while a verdict is being reached, both cores are its own.
             self._pool.restock("candidate", "compiler")
-        return _conclude(candidate, compiled, swept, times)
+        if self._pool.closed:
+            raise RunnerError(_CLOSED)
+        return conclude(candidate, compiled, swept, times)
 
     def close(self) -> None:
         """End every process and give back all memory. Safe to call twice."""
-        self._executor.shutdown(wait=True)
         self._pool.close()
+        self._executor.shutdown(wait=True)
         self._prepared = None
 
     def __enter__(self) -> Self:
@@ -117,8 +115,9 @@ class Verifier:
 
     def _run(self, candidate: Candidate, times: dict[str, float]) -> tuple[Compiled, Swept]:
         """Compile and sweep side by side; a candidate that does not compile is not swept on."""
-        if self._prepared is None:
-            raise RunnerError("the verifier is closed")
+        prepared = self._prepared
+        if prepared is None:
+            raise RunnerError(_CLOSED)
         started = time.monotonic()
         compiler = self._pool.take("compiler")
         runner: WorkerProcess | None = None
@@ -129,9 +128,12 @@ class Verifier:
             runner.wait_ready()
             times["start"] = time.monotonic() - started
             deadline = time.monotonic() + self._options.timeout_s
-            future = self._executor.submit(self._compile, candidate, compiler, runner, deadline)
+            try:
+                future = self._executor.submit(self._compile, candidate, compiler, runner, deadline)
+            except RuntimeError as error:  # what a closed executor raises
+                raise RunnerError(_CLOSED) from error
             started = time.monotonic()
-            swept = Sweep(self._problem, runner, self._prepared).run(candidate, deadline)
+            swept = Sweep(self._problem, runner, prepared).run(candidate, deadline)
             times["sweep"] = time.monotonic() - started
             compiled, times["compile"] = future.result()
             return compiled, swept
@@ -139,9 +141,9 @@ class Verifier:
             compiler.kill()
             if future is not None:
                 future.exception()  # the thread uses both workers: wait before they are closed
-            retire(compiler)
+            self._pool.retire(compiler)
             if runner is not None:
-                retire(runner)
+                self._pool.retire(runner)
 
     def _compile(
         self, candidate: Candidate, compiler: WorkerProcess, runner: WorkerProcess, deadline: float
@@ -150,78 +152,49 @@ class Verifier:
         if self._assembler is None:
             self._assembler = Assembler(compiler.ready.get("ptxas", ()), self._sandbox)
         compiled = CompileStage(self._problem, compiler, self._assembler).run(candidate, deadline)
-        if _stops(compiled):
+        if stops(compiled):
             runner.kill()
         return compiled, time.monotonic() - started
 
 
 def check_reference(problem: Problem, options: VerifyOptions) -> None:
     """Run the problem's reference as a verdict would. Raises ReferenceFailed with the reason."""
-    with Verifier(problem, options) as verifier:
-        verifier.prepare()
+    sandbox = open_sandbox(allow_none=options.allow_no_sandbox)
+    cases = _plan(problem, options)
+    pool = _make_pool(problem, options, cases, sandbox)
+    try:
+        _run_reference(problem, cases, pool, options.timeout_s)
+    finally:
+        pool.close()
 
 
-def _stops(compiled: Compiled) -> bool:
-    """Whether compilation alone decides. Host errors are left to the sweep, which says more."""
-    finding = compiled.finding
-    if finding is None or compiled.crashed:
-        return False
-    return finding.status is not EvaluationStatus.RUNTIME_ERROR
+def _plan(problem: Problem, options: VerifyOptions) -> tuple[Case, ...]:
+    seed = secrets.randbits(62) if options.seed is None else options.seed
+    return plan_cases(problem, seed, quick=options.quick)
 
 
-def _conclude(
-    candidate: Candidate, compiled: Compiled, swept: Swept, times: dict[str, float]
-) -> Evaluation:
-    """The first failure in the order of the cascade, whichever process found it first."""
-    if swept.smoke_s is not None:
-        times["smoke"] = swept.smoke_s
-    if _stops(compiled):
-        return _evaluation(candidate, compiled.finding, times)
-    finding = swept.finding or compiled.finding or _unequal_paths(compiled, swept)
-    if finding is not None:
-        return _evaluation(candidate, finding, times, compiled, swept)
-    passed = Finding(
-        status=EvaluationStatus.PASSED,
-        stage="integrity",
-        summary=f"correct on {len(swept.errors)} comparisons; compiles for sm_90",
-        detail=describe_resources(compiled.resources, compiled.notes),
-    )
-    return _evaluation(candidate, passed, times, compiled, swept)
+def _make_pool(
+    problem: Problem, options: VerifyOptions, cases: tuple[Case, ...], sandbox: Sandbox
+) -> WorkerPool:
+    # Twice what is due: a wrong answer that is larger can still be described.
+    sizes: dict[Role, int] = {
+        "reference": 2 * arena_bytes(problem, cases, wide=True),
+        "candidate": 2 * arena_bytes(problem, cases, wide=False),
+        "compiler": _PTX_BYTES,
+    }
+    return WorkerPool(sandbox, sizes, cpu_s=4 * options.timeout_s)
 
 
-def _unequal_paths(compiled: Compiled, swept: Swept) -> Finding | None:
-    """What ran in the interpreter must be what was compiled for the same workload."""
-    for workload, launched in swept.kernels.items():
-        missing = launched - compiled.kernels.get(workload, frozenset())
-        if missing:
-            names = ", ".join(sorted(missing))
-            return Finding(
-                status=EvaluationStatus.CHEATED,
-                stage="integrity",
-                summary=f"{names} ran when checked but was not compiled for {workload}",
-                detail="The host code must not depend on where it runs.",
-            )
-    return None
-
-
-def _evaluation(
-    candidate: Candidate,
-    finding: Finding | None,
-    times: dict[str, float],
-    compiled: Compiled | None = None,
-    swept: Swept | None = None,
-) -> Evaluation:
-    if finding is None:
-        raise RunnerError("a verdict without a finding")
-    errors = swept.errors if swept is not None else ()
-    return Evaluation(
-        status=finding.status,
-        candidate_sha256=candidate.sha256,
-        device="cpu",
-        stage=finding.stage,
-        summary=one_line(finding.summary),
-        detail=trim(finding.detail),
-        correctness=Correctness(cases=errors) if errors else None,
-        resources=compiled.resources if compiled is not None else (),
-        stage_s={name: round(seconds, 4) for name, seconds in times.items()},
-    )
+def _run_reference(
+    problem: Problem, cases: tuple[Case, ...], pool: WorkerPool, timeout_s: float
+) -> tuple[PreparedCase, ...]:
+    worker = pool.take("reference")
+    try:
+        worker.wait_ready()
+        return prepare_cases(problem, cases, worker, timeout_s)
+    except ReferenceFailed as error:
+        if pool.closed:
+            raise RunnerError(_CLOSED) from error
+        raise
+    finally:
+        pool.retire(worker)

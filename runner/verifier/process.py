@@ -54,9 +54,12 @@ class WorkerProcess:
         self.arena = arena
         self.ready: dict[str, Any] = {}
         self._buffer = b""
-        # Holds stderr; in no-sandbox runs also the worker's HOME. Never bound into the sandbox.
-        self._folder = Path(tempfile.mkdtemp(prefix="kernelwright-"))
-        self._stderr = (self._folder / "stderr").open("w+b")
+        # Without a name: nothing is left of it, however this process ends.
+        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `close`
+        # The worker's HOME where there is no sandbox to give it an empty /tmp.
+        self._folder: Path | None = None
+        if sandbox.kind == "none":
+            self._folder = Path(tempfile.mkdtemp(prefix="kernelwright-"))
         command = [
             *(sys.executable, "-P", "-s", "-m", "runner.verifier.worker", role),
             *(str(arena.fd), str(arena.size_bytes), str(ADDRESS_SPACE_BYTES), str(int(cpu_s) + 1)),
@@ -68,12 +71,12 @@ class WorkerProcess:
                 stdout=subprocess.PIPE,
                 stderr=self._stderr,
                 env=sandbox.environment(_role_environment(role), self._folder),
-                cwd=self._folder,
+                cwd=self._folder or "/",
                 pass_fds=(arena.fd,),
                 start_new_session=True,
             )
         except OSError as error:
-            self._remove_folder()
+            self._remove_files()
             raise RunnerError(f"cannot start a worker: {error}") from error
         if self._process.stdout is None or self._process.stdin is None:
             raise RunnerError("the worker has no pipes")
@@ -130,11 +133,12 @@ class WorkerProcess:
         with contextlib.suppress(OSError):
             self._stdin.close()
         self._stdout.close()
-        self._stderr.close()
-        self._remove_folder()
+        self._remove_files()
 
-    def _remove_folder(self) -> None:
-        shutil.rmtree(self._folder, ignore_errors=True)
+    def _remove_files(self) -> None:
+        self._stderr.close()
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
 
     def _read_reply(self, deadline: float) -> dict[str, Any]:
         line = self._read_line(deadline)

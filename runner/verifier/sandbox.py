@@ -44,10 +44,14 @@ class Sandbox:
             return list(command)
         return [*_bwrap(), *_binds(visible), "--chdir", "/tmp", "--", *command]  # noqa: S108
 
-    def environment(self, extra: dict[str, str], scratch: Path) -> dict[str, str]:
-        """The whole environment of a worker: an allow-list, nothing inherited."""
-        inside = self.kind == "bubblewrap"
-        home = "/tmp" if inside else str(scratch)  # noqa: S108 - the sandbox's own tmpfs
+    def environment(self, extra: dict[str, str], scratch: Path | None) -> dict[str, str]:
+        """The whole environment of a worker: an allow-list, nothing inherited.
+
+        `scratch` is its HOME where there is no sandbox; inside one it is the sandbox's own /tmp.
+        """
+        if self.kind == "none" and scratch is None:
+            raise ValueError("without a sandbox a worker needs a scratch folder")
+        home = "/tmp" if self.kind == "bubblewrap" else str(scratch)  # noqa: S108
         return {
             "PATH": "/usr/bin:/bin",
             "HOME": home,

@@ -18,6 +18,7 @@ from triton.runtime import interpreter
 from triton.runtime.autotuner import Autotuner
 
 from runner.verifier import standin_driver
+from runner.verifier.interpreter import mend_interpreter
 
 
 class _Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -42,6 +43,7 @@ class Tracer:
         self._launches: Counter[str] = Counter()
         self._configs: dict[str, str] = {}
         self._draw = random.Random(0)  # noqa: S311 - picks a configuration, protects nothing
+        mend_interpreter()
         standin_driver.install(self._pretend_to_time)
         self._hook_launches()
         self._hook_autotuning()

@@ -1,4 +1,5 @@
 # status: RUNTIME_ERROR
+# process: own
 """Asks for a hundred gigabytes and touches them."""
 
 import torch

@@ -1,4 +1,5 @@
 # status: RUNTIME_ERROR
+# process: own
 """Prints until something gives way."""
 
 import triton

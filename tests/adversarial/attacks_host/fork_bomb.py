@@ -1,4 +1,5 @@
 # status: RUNTIME_ERROR
+# process: own
 # screen: off
 """Doubles itself for ever."""
 

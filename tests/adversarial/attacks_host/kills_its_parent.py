@@ -1,4 +1,5 @@
 # status: RUNTIME_ERROR
+# process: own
 # screen: off
 """Kills whoever started it, and every process it can reach."""
 

@@ -1,4 +1,5 @@
 # status: INCORRECT_NUMERICAL
+# process: own
 # screen: off
 """Writes a reply of its own into every descriptor it inherited, then leaves."""
 

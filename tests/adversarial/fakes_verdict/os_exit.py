@@ -1,4 +1,5 @@
 # status: RUNTIME_ERROR
+# process: own
 # screen: off
 """Ends the process at once, before any check that runs inside it."""
 

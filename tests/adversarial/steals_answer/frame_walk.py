@@ -1,4 +1,5 @@
 # status: INCORRECT_NUMERICAL
+# process: own
 # screen: off
 """Looks through every frame and every live object for a tensor that looks like the answer."""
 

@@ -83,9 +83,9 @@ def test_scratch_can_be_written_but_not_filled(inside):
     filled = inside(
         "try:",
         "    for n in range(64):",
-        "        open(f'/tmp/f{n}', 'wb').write(bytes(60 << 20))",
+        "        open(f'/tmp/filling-{n}', 'wb').write(bytes(60 << 20))",
         "finally:",
-        "    import glob; [os.remove(p) for p in glob.glob('/tmp/f*')]",
+        "    import glob; [os.remove(p) for p in glob.glob('/tmp/filling-*')]",
     )
     assert filled.startswith("OSError: [Errno 28]")
 

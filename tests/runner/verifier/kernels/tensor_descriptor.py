@@ -26,8 +26,8 @@ def row_softmax(x):
     n_rows, n_cols = x.shape
     y = torch.empty_like(x)
     source = x
-    if n_cols % 8:
-        source = torch.zeros(n_rows, n_cols + 8 - n_cols % 8, dtype=x.dtype, device=x.device)
+    if n_cols % 64:
+        source = torch.zeros(n_rows, n_cols + 64 - n_cols % 64, dtype=x.dtype, device=x.device)
         source[:, :n_cols].copy_(x)
     block = triton.next_power_of_2(n_cols)
     descriptor = TensorDescriptor(source, source.shape, source.stride(), [1, block])

@@ -1,0 +1,77 @@
+"""Puts what the stages found together into one Evaluation: the first failure of the cascade counts.
+
+Owns the order of findings, which does not depend on which process was quicker. Runs nothing.
+"""
+
+from __future__ import annotations
+
+from runner.contract import Candidate, Correctness, Evaluation, EvaluationStatus
+from runner.verifier.compile_stage import Compiled
+from runner.verifier.finding import Finding, one_line, trim
+from runner.verifier.resources import describe_resources
+from runner.verifier.sweep import Swept
+
+
+def stops(compiled: Compiled) -> bool:
+    """Whether compilation alone decides. Host errors are left to the sweep, which says more."""
+    finding = compiled.finding
+    if finding is None or compiled.crashed:
+        return False
+    return finding.status is not EvaluationStatus.RUNTIME_ERROR
+
+
+def conclude(
+    candidate: Candidate, compiled: Compiled, swept: Swept, times: dict[str, float]
+) -> Evaluation:
+    """The first failure in the order of the cascade, whichever process found it first."""
+    if swept.smoke_s is not None:
+        times["smoke"] = swept.smoke_s
+    if compiled.finding is not None and stops(compiled):
+        return evaluation_of(candidate, compiled.finding, times)
+    finding = swept.finding or compiled.finding or _unequal_paths(compiled, swept)
+    if finding is not None:
+        return evaluation_of(candidate, finding, times, compiled, swept)
+    passed = Finding(
+        status=EvaluationStatus.PASSED,
+        stage="integrity",
+        summary=f"correct on {len(swept.errors)} comparisons; compiles for sm_90",
+        detail=describe_resources(compiled.resources, compiled.notes),
+    )
+    return evaluation_of(candidate, passed, times, compiled, swept)
+
+
+def _unequal_paths(compiled: Compiled, swept: Swept) -> Finding | None:
+    """What ran in the interpreter must be what was compiled for the same workload."""
+    for workload, launched in swept.kernels.items():
+        missing = launched - compiled.kernels.get(workload, frozenset())
+        if missing:
+            names = ", ".join(sorted(missing))
+            return Finding(
+                status=EvaluationStatus.CHEATED,
+                stage="integrity",
+                summary=f"{names} ran when checked but was not compiled for {workload}",
+                detail="The host code must not depend on where it runs.",
+            )
+    return None
+
+
+def evaluation_of(
+    candidate: Candidate,
+    finding: Finding,
+    times: dict[str, float],
+    compiled: Compiled | None = None,
+    swept: Swept | None = None,
+) -> Evaluation:
+    """The verdict that `finding` amounts to, with the figures that belong to it."""
+    errors = swept.errors if swept is not None else ()
+    return Evaluation(
+        status=finding.status,
+        candidate_sha256=candidate.sha256,
+        device="cpu",
+        stage=finding.stage,
+        summary=one_line(finding.summary),
+        detail=trim(finding.detail),
+        correctness=Correctness(cases=errors) if errors else None,
+        resources=compiled.resources if compiled is not None else (),
+        stage_s={name: round(seconds, 4) for name, seconds in times.items()},
+    )
