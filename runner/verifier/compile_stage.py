@@ -7,6 +7,7 @@ checks what the GPU would refuse at launch. Torch-free.
 from __future__ import annotations
 
 import re
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -32,18 +33,22 @@ class Compiled:
     """What compilation found. `kernels`: the names launched, by workload.
 
     `crashed`: the process failed, and only the sweep can tell the compiler's fault from the
-    candidate's own.
+    candidate's own. `early`: the finding came before the first workload was compiled.
     """
 
     finding: Finding | None
     crashed: bool = False
+    early: bool = False
     resources: tuple[KernelResources, ...] = ()
     kernels: Mapping[str, frozenset[str]]
     notes: tuple[str, ...] = ()
 
 
 class CompileStage:
-    """Compiles one candidate in one worker."""
+    """Compiles one candidate in one worker.
+
+    `first_done` is set once the first workload is compiled, and when the stage ends.
+    """
 
     def __init__(self, problem: Problem, worker: WorkerProcess, assembler: Assembler) -> None:
         self._problem = problem
@@ -53,13 +58,18 @@ class CompileStage:
         self._kernels: dict[str, frozenset[str]] = {}
         self._notes: dict[str, None] = {}
         self._crashed = False
+        self.first_done = threading.Event()
 
     def run(self, candidate: Candidate, deadline: float) -> Compiled:
         """Compile at every test and benchmark workload, until one fails."""
-        finding = self._run(candidate, deadline)
+        try:
+            finding = self._run(candidate, deadline)
+        finally:
+            self.first_done.set()
         return Compiled(
             finding=finding,
             crashed=self._crashed,
+            early=finding is not None and not self._kernels,
             resources=tuple(self._resources),
             kernels=self._kernels,
             notes=tuple(self._notes),
@@ -76,6 +86,7 @@ class CompileStage:
                 finding = self._compile(workload, deadline)
                 if finding is not None:
                     return finding
+                self.first_done.set()
         except WorkerFailed as error:
             self._crashed = error.kind != "timeout"
             return _worker_failed(error)

@@ -90,7 +90,6 @@ class Verifier:
         try:
             compiled, swept = self._run(candidate, times)
         finally:
-            # Only now: while a verdict is being reached, both cores are its own.
             self._pool.restock("candidate", "compiler")
         if self._pool.closed:
             raise RunnerError(_CLOSED)
@@ -128,13 +127,20 @@ class Verifier:
             runner.wait_ready()
             times["start"] = time.monotonic() - started
             deadline = time.monotonic() + self._options.timeout_s
+            stage = self._compile_stage(compiler)
             try:
-                future = self._executor.submit(self._compile, candidate, compiler, runner, deadline)
+                future = self._executor.submit(_compile, stage, candidate, runner, deadline)
             except RuntimeError as error:  # what a closed executor raises
                 raise RunnerError(_CLOSED) from error
             started = time.monotonic()
             swept = Sweep(self._problem, runner, prepared).run(candidate, deadline)
             times["sweep"] = time.monotonic() - started
+            # The sweep's core is free now: the next candidate's workers start on it.
+            self._pool.restock("candidate", "compiler")
+            if swept.finding is not None:
+                # What is left to compile cannot change the verdict.
+                stage.first_done.wait()
+                compiler.kill()
             compiled, times["compile"] = future.result()
             return compiled, swept
         finally:
@@ -145,16 +151,20 @@ class Verifier:
             if runner is not None:
                 self._pool.retire(runner)
 
-    def _compile(
-        self, candidate: Candidate, compiler: WorkerProcess, runner: WorkerProcess, deadline: float
-    ) -> tuple[Compiled, float]:
-        started = time.monotonic()
+    def _compile_stage(self, compiler: WorkerProcess) -> CompileStage:
         if self._assembler is None:
             self._assembler = Assembler(compiler.ready.get("ptxas", ()), self._sandbox)
-        compiled = CompileStage(self._problem, compiler, self._assembler).run(candidate, deadline)
-        if stops(compiled):
-            runner.kill()
-        return compiled, time.monotonic() - started
+        return CompileStage(self._problem, compiler, self._assembler)
+
+
+def _compile(
+    stage: CompileStage, candidate: Candidate, runner: WorkerProcess, deadline: float
+) -> tuple[Compiled, float]:
+    started = time.monotonic()
+    compiled = stage.run(candidate, deadline)
+    if stops(compiled):
+        runner.kill()
+    return compiled, time.monotonic() - started
 
 
 def check_reference(problem: Problem, options: VerifyOptions) -> None:

@@ -13,7 +13,6 @@ import selectors
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -21,7 +20,7 @@ from typing import Any, Literal
 
 from runner.errors import RunnerError
 from runner.verifier.arena import Arena
-from runner.verifier.sandbox import Sandbox
+from runner.verifier.sandbox import Sandbox, interpreter
 
 Role = Literal["reference", "candidate", "compiler"]
 MAX_REPLY_BYTES = 4 << 20
@@ -61,7 +60,7 @@ class WorkerProcess:
         if sandbox.kind == "none":
             self._folder = Path(tempfile.mkdtemp(prefix="kernelwright-"))
         command = [
-            *(sys.executable, "-P", "-s", "-m", "runner.verifier.worker", role),
+            *(interpreter(), "-P", "-s", "-m", "runner.verifier.worker", role),
             *(str(arena.fd), str(arena.size_bytes), str(ADDRESS_SPACE_BYTES), str(int(cpu_s) + 1)),
         ]
         try:

@@ -85,7 +85,7 @@ def _probe() -> str | None:
     """Why no sandbox can be made here; None when one can. Tried once a process."""
     if shutil.which("bwrap") is None:
         return "bwrap is not installed"
-    command = Sandbox(kind="bubblewrap").wrap([sys.executable, "-I", "-S", "-c", "pass"])
+    command = Sandbox(kind="bubblewrap").wrap([interpreter(), "-I", "-S", "-c", "pass"])
     try:
         done = subprocess.run(command, capture_output=True, timeout=20, check=False)
     except subprocess.TimeoutExpired:
@@ -138,13 +138,27 @@ def _binds(visible: Sequence[Path]) -> list[str]:
             arguments += ["--ro-bind", name, name]
     for name in _ETC:
         arguments += ["--ro-bind-try", name, name]
-    folders = {Path(sys.prefix), Path(sys.base_prefix), *_outside_prefix(), *visible}
+    folders = {*_prefixes(), *_outside_prefix(), *visible}
     for folder in sorted(folders):
         if not folder.is_relative_to("/usr") or folder in visible:
             arguments += ["--ro-bind", str(folder), str(folder)]
     arguments += ["--ro-bind", str(_package_folder()), f"{_PACKAGE_AT}/runner"]
     # The root itself is a tmpfs of bwrap's making, writable and without a limit until here.
     return [*arguments, "--remount-ro", "/"]
+
+
+def interpreter() -> str:
+    """This Python, absolute. Its last link is kept: it is what makes a virtual environment."""
+    return os.path.normpath(sys.executable)
+
+
+def _prefixes() -> set[Path]:
+    """Where this Python and its packages lie, as named and as resolved.
+
+    Started as `../venv/bin/python` a prefix has `..` in it, which is no mount point.
+    """
+    named = {Path(os.path.normpath(prefix)) for prefix in (sys.prefix, sys.base_prefix)}
+    return named | {path.resolve() for path in named}
 
 
 def _package_folder() -> Path:
@@ -160,8 +174,8 @@ def _outside_prefix() -> tuple[Path, ...]:
         spec = importlib.util.find_spec(name)
         if spec is None or spec.origin is None:
             raise RunnerError(f"{name} is not installed: pip install 'kernelwright[runner]'")
-        folder = Path(spec.origin).parent.parent
-        known = (sys.prefix, sys.base_prefix, "/usr")
+        folder = Path(os.path.normpath(spec.origin)).parent.parent
+        known = (*_prefixes(), Path("/usr"))
         if not any(folder.is_relative_to(prefix) for prefix in known):
             folders.add(folder)
     return tuple(sorted(folders))

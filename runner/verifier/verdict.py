@@ -1,6 +1,7 @@
 """Puts what the stages found together into one Evaluation: the first failure of the cascade counts.
 
-Owns the order of findings, which does not depend on which process was quicker. Runs nothing.
+Owns the order of findings: compilation of the first workload, the sweep, the rest of compilation.
+It does not depend on which process was quicker. Runs nothing.
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ from runner.verifier.sweep import Swept
 
 
 def stops(compiled: Compiled) -> bool:
-    """Whether compilation alone decides. Host errors are left to the sweep, which says more."""
+    """Whether compilation decides before the sweep. Host errors are left to it: it says more."""
     finding = compiled.finding
-    if finding is None or compiled.crashed:
+    if finding is None or compiled.crashed or not compiled.early:
         return False
     return finding.status is not EvaluationStatus.RUNTIME_ERROR
 
@@ -28,7 +29,9 @@ def conclude(
         times["smoke"] = swept.smoke_s
     if compiled.finding is not None and stops(compiled):
         return evaluation_of(candidate, compiled.finding, times)
-    finding = swept.finding or compiled.finding or _unequal_paths(compiled, swept)
+    if swept.finding is not None:
+        return evaluation_of(candidate, swept.finding, times, swept=swept)
+    finding = compiled.finding or _unequal_paths(compiled, swept)
     if finding is not None:
         return evaluation_of(candidate, finding, times, compiled, swept)
     passed = Finding(

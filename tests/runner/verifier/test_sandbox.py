@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -124,12 +126,11 @@ def test_homes_and_the_checkout_cannot_be_seen(inside, pytestconfig):
 def test_host_ports_cannot_be_reached_even_without_the_filter(sandboxed):
     """The network namespace holds by itself: here nothing else is in the way."""
     import subprocess
-    import sys
 
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         probe = f"import socket; socket.create_connection(('127.0.0.1', {port}), 2)"
-        command = [sys.executable, "-I", "-c", probe]
+        command = [sandbox.interpreter(), "-I", "-c", probe]
         assert subprocess.run(command, capture_output=True, check=False).returncode == 0
         wrapped = open_sandbox(allow_none=False).wrap(command)
         done = subprocess.run(wrapped, capture_output=True, text=True, check=False)
@@ -169,3 +170,16 @@ def test_probe_says_why_bwrap_cannot_work(monkeypatch, tmp_path):
     finally:
         sandbox._probe.cache_clear()
         sandbox._tmpfs_size_known.cache_clear()
+
+
+def test_an_interpreter_named_by_a_path_with_dots_is_found(monkeypatch, sandboxed):
+    """`../venv/bin/python -m runner …` leaves the `..` in sys.executable and sys.prefix."""
+    executable, prefix = Path(sys.executable), Path(sys.prefix)
+    dotted = f"{executable.parent}/../{executable.parent.name}/{executable.name}"
+    monkeypatch.setattr(sys, "executable", dotted)
+    monkeypatch.setattr(sys, "prefix", f"{prefix}/../{prefix.name}")
+    sandbox._probe.cache_clear()
+    try:
+        assert open_sandbox(allow_none=False) == Sandbox(kind="bubblewrap")
+    finally:
+        sandbox._probe.cache_clear()
