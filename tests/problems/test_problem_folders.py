@@ -17,6 +17,8 @@ from runner.bundle import PROBLEM_FILES
 from runner.contract import Candidate, TokenUsage, Workload
 from runner.extract import extract_candidate
 from runner.problem import BUILT_IN_BASELINES, Problem, load_problem
+from runner.report import render_template
+from runner.task import Task
 
 PROBLEMS = Path(__file__).parents[2] / "problems"
 FOLDERS = sorted(folder for folder in PROBLEMS.iterdir() if folder.is_dir())
@@ -203,3 +205,20 @@ def test_rms_norm_of_a_known_row() -> None:
     inverse_rms = (12.5 + 1e-6) ** -0.5
     wanted = torch.tensor([[3 * inverse_rms, -8 * inverse_rms], [0.0, 0.0]], dtype=torch.float64)
     torch.testing.assert_close(reference(x, weight), wanted)
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_delivered_files_are_about_this_kernel_and_this_spec(folder: Path) -> None:
+    """kernel.py, its results and its transcript tell one story; nobody edited one of them."""
+    problem = load_problem(folder)
+    source = (folder / "kernel.py").read_text()
+    results = json.loads((folder / "results.json").read_text())
+    assert results["problem_sha256"] == problem.sha256
+    assert results["evaluation"]["status"] == "PASSED"
+    assert results["evaluation"]["candidate_sha256"] == Candidate.of(source, 0).sha256
+    last = json.loads((folder / "transcript.jsonl").read_text().splitlines()[-1])
+    answered = extract_candidate(last["content"], entry=problem.entry, attempt=1, cut=False)
+    assert isinstance(answered, Candidate)
+    assert answered.source == source
+    for name in ("test_kernel.py", "bench_kernel.py"):
+        assert (folder / name).read_text() == render_template(name, Task(problem=problem))
