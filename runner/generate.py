@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,8 +37,6 @@ if TYPE_CHECKING:
     from runner.verifier import Verifier
 
 TRANSCRIPT = "transcript.jsonl"
-# Most verdicts take less: then nothing is left behind.
-CLOSE_WAIT_S = 3.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,12 +83,11 @@ async def _run(
         progress(event)
 
     verifier, environment = await asyncio.to_thread(_prepare, order)
-    judge = _Judge(verifier)
     try:
         emit(_run_started(task, model, environment, time.monotonic() - started_s))
         tools = Tools(
             model=model,
-            judge=judge,
+            judge=_Judge(verifier),
             emit=emit,
             save_best=BestFolder(out / "best"),
             clock=time.monotonic,
@@ -105,8 +101,8 @@ async def _run(
         emit(_run_ended(manifest, time.monotonic() - started_s))
         return manifest
     finally:
-        # After the delivery: a cancelled job is killed within seconds, and this may take longer.
-        judge.close()
+        # Also ends a verdict that nobody waits for any more.
+        verifier.close()
 
 
 def _prepare(order: Order) -> tuple[Verifier, Environment]:
@@ -202,20 +198,9 @@ class _Judge:
 
     def __init__(self, verifier: Verifier) -> None:
         self._verifier = verifier
-        self._free = threading.Lock()
 
     def verify(self, candidate: Candidate) -> Evaluation:
-        with self._free:
-            return self._verifier.verify(candidate)
-
-    def close(self) -> None:
-        """Close the verifier, unless a verdict that nobody waits for keeps it busy.
-
-        Such a verdict can take minutes. It is left to the end of the process (`__main__`), with
-        which its workers end.
-        """
-        if self._free.acquire(timeout=CLOSE_WAIT_S):
-            self._verifier.close()
+        return self._verifier.verify(candidate)
 
     def rank(self, evaluation: Evaluation) -> tuple[float, ...]:
         from runner.verifier import resource_rank

@@ -16,7 +16,7 @@ from typing import Any
 from runner.contract import Candidate, EvaluationStatus, KernelResources, Workload
 from runner.problem import Problem
 from runner.verifier.assembler import Assembler, AssemblyFailed
-from runner.verifier.finding import KERNEL_FILE, Finding, error_text, one_line, trim
+from runner.verifier.finding import KERNEL_FILE, Finding, error_text, first_line, trim
 from runner.verifier.process import WorkerFailed, WorkerProcess
 from runner.verifier.resources import MAX_SHARED_BYTES
 
@@ -168,13 +168,13 @@ class CompileStage:
             # The exception only says that a pass failed; the reason was printed.
             summary = printed[0]
         lines = [detail, f"While compiling for {TARGET} with {workload}.", *printed[:8]]
-        return _finding(EvaluationStatus.COMPILE_ERROR, one_line(summary), "\n".join(lines))
+        return _finding(EvaluationStatus.COMPILE_ERROR, first_line(summary), "\n".join(lines))
 
 
 def diagnostics(stderr: str) -> list[str]:
     """The compiler's printed messages about the candidate's lines, as `kernel.py:LINE: text`."""
     found = (f"{KERNEL_FILE}:{line}: {text.strip()}" for line, text in _DIAGNOSTIC.findall(stderr))
-    return [one_line(text) for text in dict.fromkeys(found)]
+    return [first_line(text) for text in dict.fromkeys(found)]
 
 
 def _host_error(reply: dict[str, Any], when: str) -> Finding:

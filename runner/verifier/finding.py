@@ -33,7 +33,7 @@ def trim(text: str, limit: int = MAX_DETAIL_CHARS) -> str:
     return f"{clean[:half]}\n… cut …\n{clean[-half:]}"
 
 
-def one_line(text: str, limit: int = 300) -> str:
+def first_line(text: str, limit: int = 300) -> str:
     """The first line that says something, of at most `limit` characters."""
     for line in trim(text, 100_000).splitlines():
         if line.strip():
@@ -52,4 +52,4 @@ def error_text(reply: dict[str, Any]) -> tuple[str, str]:
     if isinstance(lines, list) and len(lines) > 1:
         called = " → ".join(str(n) for n in lines[:8] if isinstance(n, int))
         trace = f"\nLines on the way: {called}"
-    return f"{place}{kind}: {one_line(message)}", trim(f"{place}{kind}: {message}{trace}")
+    return f"{place}{kind}: {first_line(message)}", trim(f"{place}{kind}: {message}{trace}")

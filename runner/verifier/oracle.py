@@ -16,7 +16,7 @@ import torch
 from runner.errors import ReferenceFailed
 from runner.problem import REFERENCE_FILE, Problem, TensorSpec
 from runner.verifier.arena import Slot, end_of, lay_out, torch_dtype
-from runner.verifier.finding import one_line
+from runner.verifier.finding import first_line
 from runner.verifier.inputs import Case, make_inputs
 from runner.verifier.numerics import Expected, compare, compute_noise, disturb, expect
 from runner.verifier.process import WorkerFailed, WorkerProcess
@@ -154,7 +154,7 @@ class _ReferenceRunner:
         if reply.get("ok") is not True:
             line = reply.get("line")
             place = f" (line {line})" if isinstance(line, int) else ""
-            said = one_line(f"{reply.get('type')}: {reply.get('message')}")
+            said = first_line(f"{reply.get('type')}: {reply.get('message')}")
             raise ReferenceFailed(f"the reference failed {when}: {said}{place}")
         return reply
 

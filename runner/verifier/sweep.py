@@ -15,7 +15,7 @@ import torch
 
 from runner.contract import Candidate, EvaluationStatus, OutputError
 from runner.problem import Problem
-from runner.verifier.finding import KERNEL_FILE, Finding, error_text, one_line, trim
+from runner.verifier.finding import KERNEL_FILE, Finding, error_text, first_line, trim
 from runner.verifier.inputs import NORMAL
 from runner.verifier.integrity import Facts, judge_integrity
 from runner.verifier.numerics import Comparison, compare
@@ -213,4 +213,4 @@ def _worker_failed(error: WorkerFailed, stage: str, when: str) -> Finding:
     else:
         status = EvaluationStatus.RUNTIME_ERROR
         summary = f"the candidate's process failed {when}: {error.reason}"
-    return Finding(status=status, stage=stage, summary=one_line(summary), detail=tail)
+    return Finding(status=status, stage=stage, summary=first_line(summary), detail=tail)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from runner.contract import Candidate, Correctness, Evaluation, EvaluationStatus
 from runner.verifier.compile_stage import Compiled
-from runner.verifier.finding import Finding, one_line, trim
+from runner.verifier.finding import Finding, first_line, trim
 from runner.verifier.resources import describe_resources
 from runner.verifier.sweep import Swept
 
@@ -72,7 +72,7 @@ def evaluation_of(
         candidate_sha256=candidate.sha256,
         device="cpu",
         stage=finding.stage,
-        summary=one_line(finding.summary),
+        summary=first_line(finding.summary),
         detail=trim(finding.detail),
         correctness=Correctness(cases=errors) if errors else None,
         resources=compiled.resources if compiled is not None else (),
