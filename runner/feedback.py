@@ -42,7 +42,7 @@ def describe_evaluation(evaluation: Evaluation) -> str:
     parts = [
         f"Status: **{evaluation.status}** (stage: {evaluation.stage}). "
         f"{_ADVICE[evaluation.status]}",
-        fenced(excerpt(_findings(evaluation), MAX_DETAIL_CHARS)),
+        fenced(excerpt(findings(evaluation), MAX_DETAIL_CHARS)),
     ]
     if evaluation.status is EvaluationStatus.PASSED:
         parts.append(_speed_of(evaluation))
@@ -55,8 +55,8 @@ def describe_briefly(evaluation: Evaluation) -> str:
     return f"{evaluation.status}: {excerpt(summary, MAX_SUMMARY_CHARS)}"
 
 
-def _findings(evaluation: Evaluation) -> str:
-    """Summary and detail, without saying the same thing twice."""
+def findings(evaluation: Evaluation) -> str:
+    """Summary and detail of an evaluation, without saying the same thing twice."""
     summary, detail = evaluation.summary.strip(), evaluation.detail.strip()
     if not detail or detail == summary:
         return summary

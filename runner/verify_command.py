@@ -23,6 +23,7 @@ from runner.contract import (
     sha256_hex,
 )
 from runner.errors import RunnerError
+from runner.feedback import findings
 from runner.markdown import error_text
 from runner.one_line import one_line
 from runner.problem import Problem
@@ -99,10 +100,9 @@ def _print(
         f"{seconds['total']:.1f} s",
     )
     console.print(line)
-    console.print(Text(one_line(evaluation.summary)))
-    if evaluation.detail and not passed:
-        # Text, not markup, and no control characters: the detail can quote the candidate.
-        console.print(Text("\n".join(_visible(x) for x in evaluation.detail.splitlines())))
+    told = one_line(evaluation.summary) if passed else findings(evaluation)
+    # Text, not markup, and no control characters: the detail can quote the candidate.
+    console.print(Text("\n".join(_visible(line) for line in told.splitlines())))
     if evaluation.correctness is not None:
         console.print(_correctness(evaluation))
     if evaluation.resources:
