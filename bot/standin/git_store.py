@@ -37,9 +37,9 @@ class GitStore:
     @classmethod
     def create(cls, path: Path, default_branch: str) -> GitStore:
         path.parent.mkdir(parents=True, exist_ok=True)
-        command = ["git", "init", "--quiet", "--bare", "-b", default_branch, str(path)]
-        subprocess.run(command, check=True, capture_output=True, env=git_environment())
-        return cls(path)
+        store = cls(path)
+        store._git("init", "--quiet", "--bare", "-b", default_branch)
+        return store
 
     def _git(
         self, *arguments: str, stdin: bytes = b"", env: Mapping[str, str] | None = None
