@@ -14,7 +14,7 @@ from runner.contract import Workload, sha256_hex
 from runner.problem import Problem, TensorSpec
 from runner.verifier.arena import torch_dtype
 
-NORMAL = "normal"
+NORMAL, LARGE = "normal", "large"
 # In float16 a product of two such numbers, summed over a thousand terms, still has room.
 _LARGE = 16.0
 _NEAR_ZERO = 2.0**-10
@@ -35,13 +35,15 @@ class Case:
 def plan_cases(problem: Problem, seed: int, *, quick: bool = False) -> tuple[Case, ...]:
     """The cases of a verdict, the smallest workload first.
 
-    Every test workload meets normal inputs; the other distributions rotate over the workloads,
-    each at least once, and the smallest workload meets all of them: its buffers are then used
-    again with new contents, which an answer from memory does not survive. `quick`: the smallest
-    and the largest workload, normal inputs, and one other distribution.
+    Every test workload meets normal inputs, and large ones: where a softmax gives the late keys
+    no weight, only large scores show that a tile of them is missing. The other distributions
+    rotate over the workloads, and the smallest workload meets all of them: its buffers are then
+    used again with new contents, which an answer from memory does not survive. `quick`: the
+    smallest and the largest workload, normal inputs, and one other distribution.
     """
     workloads = sorted(problem.tests, key=lambda workload: _elements(problem, workload))
     others = [name for name in DISTRIBUTIONS if name != NORMAL]
+    rotating = [name for name in others if name != LARGE]
     pairs = [(workloads[0], NORMAL)]
     if quick:
         # The rotation starts at a place of the seed's choice.
@@ -50,8 +52,9 @@ def plan_cases(problem: Problem, seed: int, *, quick: bool = False) -> tuple[Cas
     else:
         pairs += [(workload, NORMAL) for workload in workloads[1:]]
         pairs += [(workloads[0], name) for name in others]
+        pairs += [(workload, LARGE) for workload in workloads[1:]]
         pairs += [
-            (workload, others[(index + seed) % len(others)])
+            (workload, rotating[(index + seed) % len(rotating)])
             for index, workload in enumerate(workloads[1:])
         ]
     return tuple(
@@ -139,7 +142,7 @@ Draw = Callable[[tuple[int, ...], torch.Generator], torch.Tensor]
 DISTRIBUTIONS: dict[str, Draw] = {
     NORMAL: _normal,
     "uniform": _uniform,
-    "large": _large,
+    LARGE: _large,
     "near zero": _near_zero,
     "heavy tail": _heavy_tail,
     "constant rows": _constant_rows,

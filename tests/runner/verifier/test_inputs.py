@@ -69,15 +69,25 @@ def test_integers_stay_in_their_declared_range(dtype, low, high, expected):
     assert integer_range(spec, WORKLOAD) == expected
 
 
-def test_plan_begins_small_and_gives_every_workload_normal_inputs(softmax_problem):
+def test_plan_begins_small_and_gives_every_workload_normal_and_large_inputs(softmax_problem):
     cases = plan_cases(softmax_problem, seed=11)
     assert str(cases[0]) == "M=3 N=64 [normal]"
     met = {(str(c.workload), c.distribution) for c in cases}
     assert len(met) == len(cases)
     assert {("M=3 N=64", name) for name in DISTRIBUTIONS} <= met
-    assert ("M=5 N=100", "normal") in met
-    assert len([c for c in cases if str(c.workload) == "M=5 N=100"]) == 2
+    assert {("M=5 N=100", "normal"), ("M=5 N=100", "large")} <= met
+    assert len([c for c in cases if str(c.workload) == "M=5 N=100"]) == 3
     assert len({c.seed for c in cases}) == len(cases)
+
+
+def test_the_other_distributions_rotate_with_the_seed(softmax_problem):
+    third = {
+        case.distribution
+        for seed in range(len(DISTRIBUTIONS))
+        for case in plan_cases(softmax_problem, seed)
+        if str(case.workload) == "M=5 N=100"
+    }
+    assert third == set(DISTRIBUTIONS)
 
 
 def test_quick_plan_is_short_and_still_reaches_the_largest_workload(softmax_problem):

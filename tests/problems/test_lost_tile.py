@@ -1,0 +1,35 @@
+"""A kernel that leaves out keys which normal inputs give no weight: it must not pass.
+
+With the position term a key 77 places late weighs about exp(-77) under normal inputs, so a lost
+tile of late keys moves nothing. Under large scores it does.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from runner.contract import Candidate, EvaluationStatus
+from runner.errors import SandboxUnavailable
+from runner.problem import load_problem
+from runner.verifier import Verifier, VerifyOptions
+
+FOLDER = Path(__file__).parents[2] / "problems" / "relative_position_attention"
+ALL_TILES = "full = S // BLOCK_N * BLOCK_N"
+FIRST_TILE = "full = tl.minimum(S // BLOCK_N * BLOCK_N, BLOCK_N)"
+
+
+# Seeds at which the rotating distributions alone let the kernel pass.
+@pytest.mark.parametrize("seed", [1, 3])
+def test_a_kernel_that_loses_a_tile_of_late_keys_is_found_out(seed: int) -> None:
+    source = (FOLDER / "kernel.py").read_text()
+    assert source.count(ALL_TILES) == 1
+    try:
+        verifier = Verifier(load_problem(FOLDER), VerifyOptions(seed=seed))
+    except SandboxUnavailable as error:
+        pytest.skip(str(error))
+    with verifier:
+        evaluation = verifier.verify(Candidate.of(source.replace(ALL_TILES, FIRST_TILE), 1))
+    assert evaluation.status is EvaluationStatus.INCORRECT_NUMERICAL
+    assert "[large]" in evaluation.summary
