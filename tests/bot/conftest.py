@@ -22,29 +22,6 @@ from runner.contract import KernelRequest
 
 ROOT = Path(__file__).parents[2]
 FAKES = ROOT / "tests" / "fakes"
-SPEC = """\
-name = "add_one"
-entry = "add_one"
-summary = "x + 1"
-
-[axes]
-N = [1, 4096]
-
-[[inputs]]
-name = "x"
-shape = ["N"]
-dtype = "float32"
-[[outputs]]
-name = "y"
-shape = ["N"]
-dtype = "float32"
-
-[[tests]]
-N = 77
-[[benchmarks]]
-N = 4096
-"""
-REFERENCE = "def add_one(x):\n    return x + 1\n"
 
 
 def _load(name: str) -> ModuleType:
@@ -56,6 +33,10 @@ def _load(name: str) -> ModuleType:
         sys.modules[name] = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(sys.modules[name])
     return sys.modules[name]
+
+
+SPEC: str = _load("bundle_maker").SPEC
+REFERENCE: str = _load("bundle_maker").REFERENCE
 
 
 def form(

@@ -24,6 +24,29 @@ from runner.contract import (
 )
 from runner.problem import problem_digest, problem_of
 
+SPEC = """\
+name = "add_one"
+entry = "add_one"
+summary = "x + 1"
+
+[axes]
+N = [1, 4096]
+
+[[inputs]]
+name = "x"
+shape = ["N"]
+dtype = "float32"
+[[outputs]]
+name = "y"
+shape = ["N"]
+dtype = "float32"
+
+[[tests]]
+N = 77
+[[benchmarks]]
+N = 4096
+"""
+REFERENCE = "def add_one(x):\n    return x + 1\n"
 KERNEL = '"""Kernel of round {generation}."""\n'
 
 
