@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 
 from bot.messages.evidence import (
@@ -72,7 +73,8 @@ def _tolerance(request: KernelRequest) -> str:
     return (
         f"The spec sets its error budget itself: {tolerance.multiplier:g} times the reference's "
         f"own error, where {Tolerance().multiplier:g} times is the default. Its reason:\n\n"
-        + fence(tolerance.reason or "none given", limit=1000)
+        # Wrapped: a fence scrolls sideways, and the reason is what the reviewer has to judge.
+        + fence(textwrap.fill(tolerance.reason, 88) or "none given", limit=1000)
     )
 
 

@@ -119,11 +119,14 @@ def test_a_spec_that_sets_its_own_tolerance_is_said_to(
     manifest: Any, request_of: KernelRequest
 ) -> None:
     assert "error budget itself" not in pull_request.body(manifest, request_of, ())
-    loose = '[tolerance]\nmultiplier = 9\nreason = "``` @mona said so"\n\n[axes]'
+    reason = "``` @mona said so, " + "and said it at length, " * 9
+    loose = f'[tolerance]\nmultiplier = 9\nreason = "{reason}"\n\n[axes]'
     text = request_of.problem_toml.replace("[axes]", loose, 1)
     body = pull_request.body(manifest, request_of.model_copy(update={"problem_toml": text}), ())
     assert "9 times the reference's own error, where 2 times is the default" in body
     assert "@mona" not in outside_code(body)
+    told = next(line for line in body.splitlines() if "@mona said so" in line)
+    assert len(told) <= 88
 
 
 def test_a_dispatch_is_ascii_and_round_trips(request_of: KernelRequest) -> None:
