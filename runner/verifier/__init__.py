@@ -10,15 +10,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from runner.verifier.judge import Verifier, check_reference
+    from runner.verifier.judge import Verifier
     from runner.verifier.options import VerifyOptions
     from runner.verifier.resources import resource_rank
 
-__all__ = ["Verifier", "VerifyOptions", "check_reference", "resource_rank"]
+__all__ = ["Verifier", "VerifyOptions", "resource_rank"]
 
 _HOME = {
     "Verifier": "runner.verifier.judge",
-    "check_reference": "runner.verifier.judge",
     "VerifyOptions": "runner.verifier.options",
     "resource_rank": "runner.verifier.resources",
 }

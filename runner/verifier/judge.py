@@ -45,7 +45,8 @@ class Verifier:
         self._problem = problem
         self._options = options
         self._sandbox = open_sandbox(allow_none=options.allow_no_sandbox)
-        self._cases = _plan(problem, options)
+        seed = secrets.randbits(62) if options.seed is None else options.seed
+        self._cases = plan_cases(problem, seed, quick=options.quick)
         self._pool = _make_pool(problem, options, self._cases, self._sandbox)
         self._prepared: tuple[PreparedCase, ...] | None = None
         self._assembler: Assembler | None = None
@@ -165,22 +166,6 @@ def _compile(
     if stops(compiled):
         runner.kill()
     return compiled, time.monotonic() - started
-
-
-def check_reference(problem: Problem, options: VerifyOptions) -> None:
-    """Run the problem's reference as a verdict would. Raises ReferenceFailed with the reason."""
-    sandbox = open_sandbox(allow_none=options.allow_no_sandbox)
-    cases = _plan(problem, options)
-    pool = _make_pool(problem, options, cases, sandbox)
-    try:
-        _run_reference(problem, cases, pool, options.timeout_s)
-    finally:
-        pool.close()
-
-
-def _plan(problem: Problem, options: VerifyOptions) -> tuple[Case, ...]:
-    seed = secrets.randbits(62) if options.seed is None else options.seed
-    return plan_cases(problem, seed, quick=options.quick)
 
 
 def _make_pool(

@@ -7,7 +7,7 @@ import torch
 
 from runner.errors import ReferenceFailed
 from runner.problem import parse_problem
-from runner.verifier import VerifyOptions, check_reference
+from runner.verifier import Verifier, VerifyOptions
 from runner.verifier.arena import Arena
 from runner.verifier.inputs import plan_cases
 from runner.verifier.oracle import arena_bytes, prepare_cases
@@ -78,5 +78,9 @@ def test_tolerance_that_lets_anything_pass_is_refused(prepare, softmax_texts):
 def test_reference_that_never_ends_is_refused(softmax_texts):
     reference = "def row_softmax(x):\n    while True: pass\n"
     problem = parse_problem(softmax_texts.toml, reference)
-    with pytest.raises(ReferenceFailed, match=r"did not finish within 1 s"):
-        check_reference(problem, VerifyOptions(allow_no_sandbox=True, timeout_s=1))
+    options = VerifyOptions(allow_no_sandbox=True, timeout_s=1)
+    with (
+        Verifier(problem, options) as verifier,
+        pytest.raises(ReferenceFailed, match=r"did not finish within 1 s"),
+    ):
+        verifier.prepare()
