@@ -166,20 +166,58 @@ class BaselineTiming(Wire):
 
 
 class WorkloadTiming(Wire):
-    """GPU time of the candidate on one workload."""
+    """GPU time of the candidate on one workload.
+
+    `moved_bytes`: each input read once and each output written once. `flops`: what PyTorch counts
+    for the reference (matrix products, convolutions, attention); None where it counts none.
+    `floor_ms`: no correct kernel can be quicker on this GPU. `clock_ms`: time of one call in a
+    burst by the judge's own clock, `span_ms` by events in the same burst: the two must agree.
+    """
 
     workload: Workload
     median_ms: Annotated[FiniteFloat, Field(gt=0)]
     baselines: tuple[BaselineTiming, ...]
+    calls: Annotated[int, Field(ge=1)]
+    moved_bytes: Annotated[int, Field(ge=0)]
+    flops: Annotated[int, Field(ge=1)] | None = None
+    floor_ms: Annotated[FiniteFloat, Field(ge=0)] | None = None
+    clock_ms: Annotated[FiniteFloat, Field(gt=0)] | None = None
+    span_ms: Annotated[FiniteFloat, Field(gt=0)] | None = None
     gb_per_s: FiniteFloat | None = None
     tflop_per_s: FiniteFloat | None = None
     roofline_share: FiniteFloat | None = None
+    bound: Literal["memory", "arithmetic"] | None = None
+
+
+class Roofline(Wire):
+    """What this GPU was measured to do: a device-to-device copy and matrix products by dtype."""
+
+    copy_gb_per_s: Annotated[FiniteFloat, Field(gt=0)]  # bytes read + bytes written
+    matmul_tflop_per_s: dict[str, Annotated[FiniteFloat, Field(gt=0)]]  # torch dtype name
+    l2_bytes: Annotated[int, Field(ge=0)]
+    multiprocessors: Annotated[int, Field(ge=1)]
 
 
 class Performance(Wire):
-    """Timings on a GPU. Absent on a CPU: nothing is timed there."""
+    """Timings on a GPU. Absent on a CPU: nothing is timed there.
+
+    `fresh_processes`: how many worker processes the figures come from; the final measurement uses
+    processes that ran nothing before. `own_share`: share of the GPU's kernel time that was spent
+    in the candidate's own Triton kernels.
+    """
 
     timings: Annotated[tuple[WorkloadTiming, ...], Field(min_length=1)]
+    roofline: Roofline | None = None
+    fresh_processes: Annotated[int, Field(ge=1)] = 1
+    own_share: Annotated[FiniteFloat, Field(ge=0, le=1)] | None = None
+    not_timed: dict[str, str] = {}  # workload → why, for example too large for this GPU
+
+
+class Check(Wire):
+    """One thing that was checked on the way to a verdict: its name and what was seen."""
+
+    name: str  # for example "guard bands"
+    detail: str  # for example "untouched after 24 calls"
 
 
 class Evaluation(Wire):
@@ -198,6 +236,7 @@ class Evaluation(Wire):
     correctness: Correctness | None = None
     resources: tuple[KernelResources, ...] = ()
     performance: Performance | None = None
+    checks: tuple[Check, ...] = ()
     stage_s: dict[str, FiniteFloat] = {}
 
     @model_validator(mode="after")

@@ -90,6 +90,7 @@ class Arena:
     def __init__(self, fd: int, size_bytes: int) -> None:
         self.fd = fd
         self.size_bytes = size_bytes
+        self.device = torch.device("cpu")
         self._map = mmap.mmap(fd, size_bytes)
 
     @classmethod

@@ -13,10 +13,13 @@ class VerifyOptions:
     `timeout_s` bounds one verdict and one run of the reference, start of a worker included.
     `quick` runs fewer distributions and workloads: for a person at a terminal, not for a bundle.
     `seed` None draws a fresh secret; a number makes inputs repeatable, for tests.
-    `allow_no_sandbox` lets generated code run where no sandbox can be made.
+    `allow_no_sandbox` lets generated code run where no sandbox can be made. `rounds`: timed calls
+    of the candidate for each benchmark workload, on a GPU. `spares`: warm workers kept of a role.
     """
 
-    device: Literal["cpu"] = "cpu"
+    device: Literal["cpu", "cuda"] = "cpu"
+    rounds: int = 100
+    spares: int = 1
     allow_no_sandbox: bool = False
     timeout_s: float = 120.0
     quick: bool = False
@@ -25,3 +28,5 @@ class VerifyOptions:
     def __post_init__(self) -> None:
         if self.timeout_s <= 0:
             raise ValueError(f"timeout_s must be positive, not {self.timeout_s}")
+        if self.rounds < 1 or self.spares < 1:
+            raise ValueError("rounds and spares must be at least 1")

@@ -139,7 +139,11 @@ def test_readme_shows_times_where_a_gpu_measured_them(run_of, double_it):
     manifest, _ = build_bundle(run_of("PASSED"))
     baseline = BaselineTiming(name="eager", median_ms=2.0, ratio=2.0, ratio_low=1.9, ratio_high=2.1)
     timing = WorkloadTiming(
-        workload=Workload(axes={"N": 65536}), median_ms=1.0, baselines=(baseline,)
+        workload=Workload(axes={"N": 65536}),
+        median_ms=1.0,
+        baselines=(baseline,),
+        calls=100,
+        moved_bytes=1 << 20,
     )
     best = manifest.best.model_copy(
         update={"device": "cuda", "performance": Performance(timings=(timing,))}
