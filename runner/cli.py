@@ -1,8 +1,8 @@
-"""The command line: `generate` and `verify`.
+"""The command line: `generate`, `verify`, `bench` and `doctor`.
 
-Owns the arguments, the exit codes and the one line that a failure is told in. Exit codes:
-`generate` 0 = a bundle was written; `verify` 0 = PASSED, 1 = any other verdict; 2 = misuse, or the
-machine failed.
+Owns the exit codes and the one line that a failure is told in. Exit codes: `generate` 0 = a bundle
+was written; `verify` and `bench` 0 = PASSED, 1 = any other verdict; `doctor` 0 = generated code
+can be verified here, 1 = it cannot; 2 = misuse, or the machine failed.
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-import re
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from runner.contract import Budget, KernelRequest
+from runner.arguments import make_parser
+from runner.contract import KernelRequest
 from runner.errors import ContractError, ProblemError, RunnerError
 from runner.one_line import one_line
 from runner.problem import load_problem
@@ -27,8 +27,6 @@ from runner.settings import Settings, read_settings
 from runner.task import Task, task_of
 
 EXIT_OK, EXIT_NOT_PASSED, EXIT_FAILED = 0, 1, 2
-_BUDGET = re.compile(r"(?P<count>\d+(?:\.\d+)?)(?P<unit>[smh])")
-_UNIT_S = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -40,10 +38,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         settings = read_settings(os.environ)
         show_traceback = settings.show_traceback
-        arguments = _parser().parse_args(argv)
-        if arguments.command == "generate":
-            return _generate(arguments, settings)
-        return _verify(arguments, settings)
+        arguments = make_parser().parse_args(argv)
+        return _COMMANDS[arguments.command](arguments, settings)
     except SystemExit as exit_:  # argparse has said what is wrong
         return exit_.code if isinstance(exit_.code, int) else EXIT_FAILED
     except KeyboardInterrupt:
@@ -73,72 +69,6 @@ def _tell(message: str) -> None:
     print(f"kernelwright: {one_line(message)}", file=sys.stderr)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m runner",
-        description="Write Triton kernels in a closed loop, and judge them.",
-    )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-
-    generate = commands.add_parser("generate", help="run the loop and write a result bundle")
-    generate.add_argument("problem", nargs="?", type=Path, metavar="PROBLEM_DIR")
-    generate.add_argument("--request", type=Path, metavar="FILE", help="a KernelRequest as JSON")
-    generate.add_argument(
-        "--model",
-        metavar="SPEC",
-        help="replay:FILE, mailbox:DIR, openai:MODEL or a model name (default: KERNELWRIGHT_MODEL)",
-    )
-    generate.add_argument(
-        "--budget", type=parse_budget_s, metavar="TIME", help="such as 15m, 90s or 1h"
-    )
-    generate.add_argument("--out", type=Path, required=True, metavar="DIR")
-    generate.add_argument("--generation", type=_whole_number, default=0, metavar="N")
-
-    verify = commands.add_parser("verify", help="judge one kernel")
-    verify.add_argument("problem", type=Path, metavar="PROBLEM_DIR")
-    verify.add_argument(
-        "--kernel", type=Path, metavar="FILE", help="default: PROBLEM_DIR/kernel.py"
-    )
-    verify.add_argument("--json", action="store_true", help="one JSON object on stdout")
-    verify.add_argument("--timeout", type=_seconds, default=120.0, metavar="S")
-
-    for command in (generate, verify):
-        command.add_argument(
-            "--allow-no-sandbox",
-            action="store_true",
-            help="run generated code without a sandbox where none can be made (recorded)",
-        )
-    return parser
-
-
-def parse_budget_s(text: str) -> float:
-    """`15m`, `90s` or `1h` in seconds. Raises argparse.ArgumentTypeError."""
-    match = _BUDGET.fullmatch(text.strip())
-    if match is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a time such as 15m, 90s or 1h")
-    budget_s = float(match["count"]) * _UNIT_S[match["unit"]]
-    try:
-        return Budget(wall_clock_s=budget_s).wall_clock_s
-    except ValidationError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not above 0 and at most 6h") from None
-
-
-def _whole_number(text: str) -> int:
-    if not text.isascii() or not text.isdigit():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
-    return int(text)
-
-
-def _seconds(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
-    return value
-
-
 def _generate(arguments: argparse.Namespace, settings: Settings) -> int:
     from runner.generate import Order, generate
 
@@ -162,12 +92,45 @@ def _verify(arguments: argparse.Namespace, settings: Settings) -> int:
         Verification(
             problem=load_problem(arguments.problem),
             kernel=arguments.kernel or arguments.problem / "kernel.py",
+            device=arguments.device,
+            quick=arguments.quick,
+            as_json=arguments.json,
+            html=arguments.html,
+            timeout_s=arguments.timeout,
+            allow_no_sandbox=arguments.allow_no_sandbox or settings.allow_no_sandbox,
+        )
+    )
+    return EXIT_OK if passed else EXIT_NOT_PASSED
+
+
+def _bench(arguments: argparse.Namespace, settings: Settings) -> int:
+    from runner.bench_command import Benchmark, run_benchmark
+
+    passed = run_benchmark(
+        Benchmark(
+            problem=load_problem(arguments.problem),
+            kernel=arguments.kernel or arguments.problem / "kernel.py",
+            rounds=arguments.rounds,
             as_json=arguments.json,
             timeout_s=arguments.timeout,
             allow_no_sandbox=arguments.allow_no_sandbox or settings.allow_no_sandbox,
         )
     )
     return EXIT_OK if passed else EXIT_NOT_PASSED
+
+
+def _doctor(arguments: argparse.Namespace, _: Settings) -> int:
+    from runner.doctor import run_doctor
+
+    return EXIT_OK if run_doctor(as_json=arguments.json) else EXIT_NOT_PASSED
+
+
+_COMMANDS: dict[str, Callable[[argparse.Namespace, Settings], int]] = {
+    "generate": _generate,
+    "verify": _verify,
+    "bench": _bench,
+    "doctor": _doctor,
+}
 
 
 def _task(arguments: argparse.Namespace) -> Task:

@@ -6,8 +6,10 @@ shaped is fenced and capped.
 
 from __future__ import annotations
 
-from runner.contract import NOT_MEASURED, Evaluation, EvaluationStatus
+from runner.contract import Evaluation, EvaluationStatus
 from runner.prompts import excerpt, fenced
+from runner.speed_feedback import describe_speed
+from runner.timing_text import why_not_measured
 
 MAX_DETAIL_CHARS = 6_000
 MAX_SUMMARY_CHARS = 600
@@ -63,21 +65,17 @@ def findings(evaluation: Evaluation) -> str:
     return detail if detail.startswith(summary) else f"{summary}\n\n{detail}"
 
 
+def advice(status: EvaluationStatus) -> str:
+    """What a verdict means for whoever wrote the kernel, in a sentence or two."""
+    return _ADVICE[status]
+
+
 def _speed_of(evaluation: Evaluation) -> str:
     """Times where a GPU took them, else by what two kernels that pass are compared."""
-    if evaluation.performance is None:
-        return (
-            f"Time: {NOT_MEASURED}. Two kernels that pass are compared by their resources: spilled "
-            "bytes first, then the number of kernels launched, then how many warps registers and "
-            "shared memory let one multiprocessor hold."
-        )
-    lines = [
-        f"{timing.workload}: {timing.median_ms:.4g} ms"
-        + "".join(
-            f"; {baseline.name} {baseline.median_ms:.4g} ms (ratio {baseline.ratio:.3g})"
-            for baseline in timing.baselines
-        )
-        for timing in evaluation.performance.timings
-    ]
-    title = "Median GPU times (a ratio above 1: this kernel is faster):"
-    return f"{title}\n\n{fenced(chr(10).join(lines))}"
+    if evaluation.performance is not None:
+        return describe_speed(evaluation)
+    return (
+        f"Time: {why_not_measured(evaluation)}. Two kernels that pass are compared by their "
+        "resources: spilled bytes first, then the number of kernels launched, then how many warps "
+        "registers and shared memory let one multiprocessor hold."
+    )

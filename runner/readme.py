@@ -15,12 +15,22 @@ from runner.contract import (
     Environment,
     Evaluation,
     Outcome,
-    Performance,
     ResultBundle,
 )
 from runner.markdown import code, error_text, plain, table
 from runner.problem import Problem
 from runner.prompts import fenced
+from runner.timing_text import (
+    ABSENT,
+    RATIO_NOTE,
+    TIME_HEADER,
+    WORK_HEADER,
+    has_work,
+    measurement_notes,
+    time_cells,
+    why_not_measured,
+    work_cells,
+)
 
 # GitHub refuses a step summary above 1 MiB without a word; rows beyond this are in the bundle.
 MAX_ATTEMPT_ROWS = 200
@@ -41,7 +51,7 @@ def render_readme(problem: Problem, manifest: ResultBundle, best: Evaluation) ->
         "block.",
         resources_table(best),
         "## Speed",
-        _speed(best.performance),
+        _speed(best),
         "## Reproduce",
         _reproduce(problem),
         "## How it was made",
@@ -57,7 +67,7 @@ def render_summary(problem: Problem, manifest: ResultBundle) -> str:
     parts.append(attempts_table(manifest.attempts))
     if manifest.best is not None:
         parts += [correctness_table(manifest.best), resources_table(manifest.best)]
-        parts.append(_speed(manifest.best.performance))
+        parts.append(_speed(manifest.best))
     parts.append(_made_by(manifest, manifest.environment))
     return "\n\n".join(parts) + "\n"
 
@@ -124,8 +134,10 @@ def attempts_table(attempts: Sequence[Attempt]) -> str:
 
 
 def _headline(manifest: ResultBundle) -> str:
-    measured = manifest.best is not None and manifest.best.performance is not None
-    speed = "timed below" if measured else NOT_MEASURED
+    speed = NOT_MEASURED
+    if manifest.best is not None:
+        measured = manifest.best.performance is not None
+        speed = "timed below" if measured else why_not_measured(manifest.best)
     what = {
         Outcome.IMPROVED: "passes every check and is faster than every baseline",
         Outcome.CORRECT: "passes every check",
@@ -144,21 +156,36 @@ def _correctness_note(problem: Problem) -> str:
     )
 
 
-def _speed(performance: Performance | None) -> str:
+def _speed(best: Evaluation) -> str:
+    """Both timing tables where a GPU measured, else the reason why there are none."""
+    performance = best.performance
     if performance is None:
-        return f"The speed was {NOT_MEASURED}."
-    rows = [
-        [
-            code(str(timing.workload)),
-            f"{timing.median_ms:.4g} ms",
-            code(baseline.name),
-            f"{baseline.median_ms:.4g} ms",
-            f"{baseline.ratio:.3g} [{baseline.ratio_low:.3g}, {baseline.ratio_high:.3g}]",
-        ]
-        for timing in performance.timings
-        for baseline in timing.baselines
+        return f"The speed was {why_not_measured(best)}."
+    parts = [
+        f"{' '.join(plain(note) for note in measurement_notes(performance))} {RATIO_NOTE}",
+        table(TIME_HEADER, [_coded(row, 0, 2) for row in time_cells(performance)]),
     ]
-    return table(["workload", "kernel", "baseline", "its median", "ratio [95 %]"], rows)
+    if has_work(performance):
+        parts.append(table(WORK_HEADER, [_coded(row, 0) for row in work_cells(performance)]))
+    roofline = performance.roofline
+    if roofline is not None:
+        products = "".join(
+            f", {plain(dtype)} matrix products at {rate:,.0f} TFLOP/s"
+            for dtype, rate in roofline.matmul_tflop_per_s.items()
+        )
+        parts.append(
+            "The roofline was measured on the same GPU: a copy moves "
+            f"{roofline.copy_gb_per_s:,.0f} GB/s{products}."
+        )
+    return "\n\n".join(parts)
+
+
+def _coded(cells: Sequence[str], *columns: int) -> list[str]:
+    """Cells as Markdown; those in `columns` are names."""
+    return [
+        code(cell) if column in columns and cell != ABSENT else plain(cell)
+        for column, cell in enumerate(cells)
+    ]
 
 
 def _reproduce(problem: Problem) -> str:

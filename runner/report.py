@@ -20,10 +20,12 @@ from runner.contract import (
     Cost,
     Environment,
     Evaluation,
+    Outcome,
     ResultBundle,
 )
 from runner.loop_io import LoopResult
 from runner.model.transcript import TranscriptEntry, transcript_line
+from runner.problem import Problem
 from runner.readme import render_readme
 from runner.task import Task
 
@@ -67,6 +69,27 @@ def build_bundle(run: Run) -> tuple[ResultBundle, dict[str, bytes]]:
     folder = f"problems/{problem.name}"
     contents = {f"{folder}/{name}": text.encode() for name, text in texts.items()}
     return manifest.model_copy(update={"files": describe_files(contents)}), contents
+
+
+def outcome_of(problem: Problem, best: Evaluation | None) -> Outcome:
+    """IMPROVED only where the kernel is significantly faster than every baseline the problem
+    names, on every benchmark workload: the whole 95 % interval of each ratio lies above 1.
+
+    A workload or a baseline that was not timed leaves it at CORRECT.
+    """
+    if best is None:
+        return Outcome.UNSOLVED
+    performance = best.performance
+    if performance is None or not problem.baselines:
+        return Outcome.CORRECT
+    timed = {timing.workload: timing.baselines for timing in performance.timings}
+    wanted = set(problem.baselines)
+    for workload in problem.benchmarks:
+        baselines = timed.get(workload, ())
+        missing = wanted - {row.name for row in baselines}
+        if missing or not all(row.ratio_low > 1 for row in baselines):
+            return Outcome.CORRECT
+    return Outcome.IMPROVED
 
 
 def render_template(name: str, task: Task) -> str:
@@ -138,7 +161,7 @@ def _manifest(run: Run) -> ResultBundle:
         problem_sha256=task.problem.sha256,
         parent_sha256=task.parent.sha256 if task.parent else None,
         model=", ".join(result.models),
-        outcome=result.outcome,
+        outcome=outcome_of(task.problem, best.attempt.evaluation if best else None),
         stopped_because=result.stopped_because,
         attempts=tuple(_compact(row.attempt) for row in result.tried),
         best_attempt=best.attempt.index if best else None,

@@ -19,6 +19,8 @@ from runner.prompts.sections import (
     task_section,
 )
 from runner.task import Task
+from runner.timing_text import ms_text
+from runner.verifier.resources import geometric_mean_ms
 
 Phase = Literal["explore", "repair", "optimise", "review"]
 # How many earlier attempts a prompt lists: enough to see a circle, few enough to stay short.
@@ -74,7 +76,7 @@ def next_step(
         "optimise",
         verdict=describe_evaluation(best.attempt.evaluation),
         source=source_section(best.candidate.source),
-        last_try="" if last is best else _not_kept(last),
+        last_try="" if last is best else _not_kept(last, best),
         earlier=_earlier([row for row in tried[:-1] if row is not best]),
         **slots,
     )
@@ -104,18 +106,27 @@ def _repair(task: Task, tried: Sequence[Tried], slots: dict[str, str]) -> str:
     )
 
 
-def _not_kept(last: Tried) -> str:
+def _not_kept(last: Tried, best: Tried) -> str:
     """What the attempt after the best one was, and why the best one stays."""
     if last.repeats is not None:
         return f"## The last try\n\n{_repetition(last)}"
     if last.passed:
-        why = "It passed too, but is no better, so the kernel above stays."
+        why = f"It passed too, but is no better{_by_time(last, best)}, so the kernel above stays."
     else:
         why = "It was not kept."
     parts = [f"## The last try\n\n{why}", describe_evaluation(last.attempt.evaluation)]
     if last.candidate is not None:
         parts.append(source_section(last.candidate.source))
     return "\n\n".join(parts)
+
+
+def _by_time(last: Tried, best: Tried) -> str:
+    """Both times, where a GPU took both."""
+    measured = [row.attempt.evaluation.performance for row in (last, best)]
+    if measured[0] is None or measured[1] is None:
+        return ""
+    mine, theirs = (ms_text(geometric_mean_ms(row)) for row in measured if row is not None)
+    return f" ({mine} against {theirs}, the geometric means over the workloads)"
 
 
 def _repetition(row: Tried) -> str:

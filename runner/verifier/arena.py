@@ -12,7 +12,7 @@ import mmap
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 
@@ -82,6 +82,23 @@ def lay_out(tensors: Sequence[tuple[str, tuple[int, ...]]], start: int = 0) -> t
 def end_of(slots: Sequence[Slot]) -> int:
     """The first byte after the last slot."""
     return max((slot.offset + slot.size_bytes for slot in slots), default=0)
+
+
+class SharedMemory(Protocol):
+    """What judge and worker share: an `Arena`, or on a GPU a `DeviceArena`."""
+
+    fd: int
+    size_bytes: int
+    device: torch.device
+
+    def tensor(self, slot: Slot) -> torch.Tensor:
+        """A view of `slot`. Raises ValueError when it does not lie inside the arena."""
+
+    def fill(self, byte: int, size_bytes: int) -> None:
+        """Overwrite the first `size_bytes` bytes."""
+
+    def close(self) -> None:
+        """Give it back."""
 
 
 class Arena:

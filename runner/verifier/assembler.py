@@ -79,10 +79,11 @@ class Assembler:
             complaint = _ERROR.search(report)
             said = complaint[1] if complaint else f"exit status {done.returncode}"
             raise AssemblyFailed(f"ptxas: {said}"[:500])
-        return _read_report(report)
+        return read_report(report)
 
 
-def _read_report(report: str) -> Assembled:
+def read_report(report: str) -> Assembled:
+    """What `ptxas -v` printed about one kernel. Raises RunnerError when that is not there."""
     registers = _REGISTERS.search(report)
     spills = _SPILLS.search(report)
     if registers is None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from runner.verifier.arena import Arena, Slot, dtype_name
+from runner.verifier.arena import SharedMemory, Slot, dtype_name
 from runner.verifier.foreign import ForeignCode
 from runner.verifier.precise import call_in_float64
 
@@ -19,15 +19,11 @@ from runner.verifier.precise import call_in_float64
 class CallRole:
     """Serves `load` once, then any number of `call` jobs."""
 
-    def __init__(self, arena: Arena, *, traced: bool) -> None:
+    def __init__(self, arena: SharedMemory, tracer: Any = None) -> None:
         self._arena = arena
-        self._code: ForeignCode | None = None
-        self._entry: Callable[..., Any] | None = None
-        self._tracer: Any = None
-        if traced:
-            from runner.verifier.trace import Tracer
-
-            self._tracer = Tracer()
+        self.code: ForeignCode | None = None
+        self.entry: Callable[..., Any] | None = None
+        self._tracer = tracer
         # Unwritten memory is NaN, or the largest integer: an element that nobody wrote shows.
         torch.utils.deterministic.fill_uninitialized_memory = True  # type: ignore[attr-defined]
         torch.use_deterministic_algorithms(True, warn_only=True)
@@ -35,17 +31,17 @@ class CallRole:
     def handle(self, job: dict[str, Any]) -> dict[str, Any]:
         try:
             if job["op"] == "load":
-                self._code = ForeignCode(job["source"], job["file"])
-                self._entry = self._code.load(job["entry"])
+                self.code = ForeignCode(job["source"], job["file"])
+                self.entry = self.code.load(job["entry"])
                 return {"ok": True}
             return self._call(job)
         except BaseException as error:  # the edge: foreign code raises anything
-            if self._code is None:
+            if self.code is None:
                 raise
-            return self._code.describe(error)
+            return self.code.describe(error)
 
     def _call(self, job: dict[str, Any]) -> dict[str, Any]:
-        entry = self._entry
+        entry = self.entry
         if entry is None:
             raise RuntimeError("call before load")
         inputs = [self._arena.tensor(Slot.from_json(row)) for row in job["inputs"]]
@@ -57,9 +53,9 @@ class CallRole:
             returned = call_in_float64(entry, inputs)
         else:
             returned = entry(*inputs)
-        return {"ok": True, **self._hand_over(returned, job["outputs_at"]), **facts}
+        return {"ok": True, **self.hand_over(returned, job["outputs_at"]), **facts}
 
-    def _hand_over(self, returned: Any, start: int) -> dict[str, Any]:
+    def hand_over(self, returned: Any, start: int) -> dict[str, Any]:
         """Copy the outputs into the arena from `start`; describe what cannot be copied."""
         several = type(returned) in (tuple, list)
         rows: list[dict[str, Any]] = []
@@ -69,7 +65,7 @@ class CallRole:
             if isinstance(value, torch.Tensor):
                 row |= {"dtype": dtype_name(value.dtype), "device": value.device.type}
                 row["shape"] = list(value.shape)
-            if type(value) is torch.Tensor and value.device.type == "cpu":
+            if type(value) is torch.Tensor and value.device == self._arena.device:
                 slot = Slot(dtype=row["dtype"], shape=tuple(value.shape), offset=offset)
                 if slot.offset + slot.size_bytes <= self._arena.size_bytes:
                     self._arena.tensor(slot).copy_(value.detach())

@@ -15,13 +15,14 @@ from typing import Literal, Self
 from runner.contract import Candidate, Evaluation
 from runner.errors import ReferenceFailed, RunnerError
 from runner.problem import Problem
+from runner.verifier.arena import Arena
 from runner.verifier.assembler import Assembler
 from runner.verifier.compile_stage import Compiled, CompileStage
 from runner.verifier.inputs import Case, plan_cases
 from runner.verifier.options import VerifyOptions
 from runner.verifier.oracle import PreparedCase, arena_bytes, prepare_cases
 from runner.verifier.pool import WorkerPool
-from runner.verifier.process import Role, WorkerProcess
+from runner.verifier.process import Role, Start, WorkerProcess
 from runner.verifier.sandbox import Sandbox, open_sandbox
 from runner.verifier.screen import screen
 from runner.verifier.sweep import Sweep, Swept
@@ -177,7 +178,17 @@ def _make_pool(
         "candidate": 2 * arena_bytes(problem, cases, wide=False),
         "compiler": _PTX_BYTES,
     }
-    return WorkerPool(sandbox, sizes, cpu_s=4 * options.timeout_s)
+    def start(role: Role) -> WorkerProcess:
+        arena = Arena.create(sizes[role])
+        try:
+            return WorkerProcess(
+                Start(role=role, sandbox=sandbox, arenas=(arena,), cpu_s=4 * options.timeout_s)
+            )
+        except BaseException:
+            arena.close()
+            raise
+
+    return WorkerPool(start, spares=options.spares)
 
 
 def _run_reference(

@@ -1,8 +1,9 @@
 """A system-call filter that the worker puts on itself before it meets foreign code.
 
-Owns the list of what is taken away: making processes, sockets, namespaces, mounts, and reaching
-other processes. It holds inside the sandbox and without one, and for root too, for whom the limit
-on the number of processes (RLIMIT_NPROC) does not count. Irreversible.
+Owns the list of what is taken away: making processes (and threads), sockets, namespaces, mounts,
+memory that outlives its mapping, setting the machine up, and reaching other processes. It holds
+inside the sandbox and without one, and for root too, for whom the limit on the number of processes
+(RLIMIT_NPROC) does not count. Irreversible.
 Method: seccomp-bpf as in the Linux manual pages seccomp(2) and bpf(2).
 """
 
@@ -62,25 +63,67 @@ _DENIED: dict[str, tuple[int | None, int | None]] = {
     "init_module": (175, 105),
     "finit_module": (313, 273),
     "kexec_load": (246, 104),
+    # Memory that no limit on the address space sees: it stays when it is no longer mapped.
     "memfd_create": (319, 279),
+    "memfd_secret": (447, 447),
+    "shmget": (29, 194),
+    "semget": (64, 190),
+    "msgget": (68, 186),
+    "mq_open": (240, 180),
+    # Root's own, which a sandbox takes away by itself; without one, root still has them.
+    "settimeofday": (164, 170),
+    "clock_settime": (227, 112),
+    "adjtimex": (159, 171),
+    "clock_adjtime": (305, 266),
+    "reboot": (169, 142),
+    "swapon": (167, 224),
+    "swapoff": (168, 225),
+    "sethostname": (170, 161),
+    "setdomainname": (171, 162),
+    "acct": (163, 89),
+    "syslog": (103, 116),
+    "quotactl": (179, 60),
+    "iopl": (172, None),
+    "ioperm": (173, None),
+    "mknod": (133, None),
+    "mknodat": (259, 33),
+    "delete_module": (176, 106),
+    "kexec_file_load": (320, 294),
+    "open_by_handle_at": (304, 265),
+    "fsconfig": (431, 431),
+    "fsmount": (432, 432),
+    "fspick": (433, 433),
+    "mount_setattr": (442, 442),
+    "fanotify_init": (300, 262),
+    "process_madvise": (440, 440),
+    "process_mrelease": (448, 448),
+    "migrate_pages": (256, 238),
+    "move_pages": (279, 239),
 }
 _SECCOMP = (317, 277)
 _CLONE = (56, 220)
 _CLONE3 = (435, 435)
 _SIGNALS = ((62, 129), (234, 131))  # kill, tgkill: allowed to oneself
+_PRLIMIT = (302, 261)  # allowed on oneself: what the C library's setrlimit calls
+_PRCTL = (157, 167)
+_PR_SET_PDEATHSIG = 1
 
 
 class LockdownFailed(Exception):
     """The kernel or the machine takes no filter; foreign code must not run."""
 
 
-def lock_down() -> None:
-    """Install the filter for this process and all its threads to come. Raises LockdownFailed."""
+def lock_down(*, threads: bool = True) -> None:
+    """Install the filter for this process and all its threads to come. Raises LockdownFailed.
+
+    `threads`: whether more of them may be made. A thread costs the host a process number, and no
+    limit that binds root counts them: where none is needed, none is given.
+    """
     machine = platform.machine()
     if machine not in _AUDIT_ARCH:
         raise LockdownFailed(f"no system-call filter is known for {machine}")
     index = ("x86_64", "aarch64").index(machine)
-    program = _program(index, _AUDIT_ARCH[machine], os.getpid())
+    program = _program(index, _AUDIT_ARCH[machine], os.getpid(), threads=threads)
     code = ctypes.create_string_buffer(b"".join(program))
     # struct sock_fprog: unsigned short len, padding, pointer.
     header = struct.pack("HxxxxxxQ", len(program), ctypes.addressof(code))
@@ -105,9 +148,8 @@ def _check(result: int) -> None:
         raise LockdownFailed(f"the kernel refuses a system-call filter: {reason}")
 
 
-def _program(machine: int, audit_arch: int, pid: int) -> list[bytes]:
+def _program(machine: int, audit_arch: int, pid: int, *, threads: bool) -> list[bytes]:
     """The filter, as BPF instructions. Jumps are relative to the next instruction."""
-    deny = _op(_RETURN, _ERRNO | errno.EPERM)
     program = [
         _op(_LOAD, _ARCH),
         _op(_JEQ, audit_arch, true=1),
@@ -120,29 +162,34 @@ def _program(machine: int, audit_arch: int, pid: int) -> list[bytes]:
     for numbers in _DENIED.values():
         number = numbers[machine]
         if number is not None:
-            program += [_op(_JEQ, number, false=1), deny]
+            program += [_op(_JEQ, number, false=1), _DENY]
     # clone3 hides its flags in memory: say it does not exist, and libc falls back to clone.
     program += [_op(_JEQ, _CLONE3[machine], false=1), _op(_RETURN, _ERRNO | errno.ENOSYS)]
-    # A thread may be made, a process not.
-    program += [
-        _op(_JEQ, _CLONE[machine], false=4),
-        _op(_LOAD, _ARG0),
-        _op(_JSET, _CLONE_THREAD, true=1),
-        deny,
-        _op(_RETURN, _ALLOW),
-    ]
+    if threads:
+        program += _by_argument(_CLONE[machine], _op(_JSET, _CLONE_THREAD, false=1), _PERMIT, _DENY)
+    else:
+        program += [_op(_JEQ, _CLONE[machine], false=1), _DENY]
     for numbers in _SIGNALS:
-        program += [
-            _op(_JEQ, numbers[machine], false=4),
-            _op(_LOAD, _ARG0),
-            _op(_JEQ, pid, true=1),
-            deny,
-            _op(_RETURN, _ALLOW),
-        ]
-    program.append(_op(_RETURN, _ALLOW))
+        program += _by_argument(numbers[machine], _op(_JEQ, pid, false=1), _PERMIT, _DENY)
+    own_limits = _op(_JEQ, pid, true=1), _op(_JEQ, 0, false=1)
+    program += _by_argument(_PRLIMIT[machine], *own_limits, _PERMIT, _DENY)
+    # As process 1 of its sandbox the worker itself holds the signal by which it dies with bwrap,
+    # that is, with the judge: a worker that cleared it would live for ever.
+    keep_mortal = _op(_JEQ, _PR_SET_PDEATHSIG, false=1)
+    program += _by_argument(_PRCTL[machine], keep_mortal, _DENY, _PERMIT)
+    program.append(_PERMIT)
     return program
+
+
+def _by_argument(number: int, *decision: bytes) -> list[bytes]:
+    """For the system call `number`, `decision` on its first argument; it must always return."""
+    return [_op(_JEQ, number, false=1 + len(decision)), _op(_LOAD, _ARG0), *decision]
 
 
 def _op(code: int, value: int, *, true: int = 0, false: int = 0) -> bytes:
     """struct sock_filter: code, jump if true, jump if false, constant."""
     return struct.pack("HBBI", code, true, false, value)
+
+
+_PERMIT = _op(_RETURN, _ALLOW)
+_DENY = _op(_RETURN, _ERRNO | errno.EPERM)

@@ -15,19 +15,48 @@ import signal
 import subprocess
 import tempfile
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from runner.errors import RunnerError
-from runner.verifier.arena import Arena
+from runner.verifier.arena import SharedMemory
 from runner.verifier.sandbox import Sandbox, interpreter
+from runner.verifier.watch import resident_bytes
 
-Role = Literal["reference", "candidate", "compiler"]
-MAX_REPLY_BYTES = 4 << 20
+Role = Literal["reference", "candidate", "compiler", "cuda-reference", "cuda-candidate"]
+MAX_REPLY_BYTES = 16 << 20  # the PTX of a large kernel is some MB
 MAX_STDERR_BYTES = 64 << 10
 # torch and triton map 0.9 GiB before any work; the rest is for the kernel under test.
 ADDRESS_SPACE_BYTES = 8 << 30
+# CUDA reserves address space by the hundred GiB, so there the limit is on memory itself.
+DATA_BYTES = 24 << 30
 START_TIMEOUT_S = 60.0
+_WATCH_S = 0.1
+
+
+class Tools(Protocol):
+    """What runs a tool for a worker that may start no process (`gpu.toolchain`)."""
+
+    def serve(self, request: Mapping[str, Any]) -> dict[str, Any]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """How a worker is started: what it shares with the judge first, and what it may spend.
+
+    `arenas`: the first is where its jobs' tensors lie. `owned`: they end with the worker.
+    `device_fraction`: the share of the GPU's memory that it may take. `tools`: see `Tools`.
+    """
+
+    role: Role
+    sandbox: Sandbox
+    arenas: tuple[SharedMemory, ...]
+    cpu_s: float
+    owned: bool = True
+    device_fraction: float = 1.0
+    tools: Tools | None = None
 
 
 class WorkerFailed(Exception):
@@ -48,30 +77,39 @@ class WorkerFailed(Exception):
 class WorkerProcess:
     """A worker of one role in its sandbox. Use once, then `close`."""
 
-    def __init__(self, role: Role, sandbox: Sandbox, arena: Arena, *, cpu_s: float) -> None:
-        self.role = role
-        self.arena = arena
+    def __init__(self, start: Start) -> None:
+        self.role = start.role
+        self.arena = start.arenas[0]
         self.ready: dict[str, Any] = {}
+        self._start = start
+        self._gpu = start.role.startswith("cuda")
         self._buffer = b""
         # Without a name: nothing is left of it, however this process ends.
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `close`
         # The worker's HOME where there is no sandbox to give it an empty /tmp.
         self._folder: Path | None = None
-        if sandbox.kind == "none":
+        if start.sandbox.kind == "none":
             self._folder = Path(tempfile.mkdtemp(prefix="kernelwright-"))
+        settings = {
+            "role": start.role,
+            "arenas": [[arena.fd, arena.size_bytes] for arena in start.arenas],
+            "address_space": None if self._gpu else ADDRESS_SPACE_BYTES,
+            "data": DATA_BYTES,
+            "cpu_s": int(start.cpu_s) + 1,
+            "device_fraction": start.device_fraction,
+        }
         command = [
-            *(interpreter(), "-P", "-s", "-m", "runner.verifier.worker", role),
-            *(str(arena.fd), str(arena.size_bytes), str(ADDRESS_SPACE_BYTES), str(int(cpu_s) + 1)),
+            *(interpreter(), "-P", "-s", "-m", "runner.verifier.worker", json.dumps(settings)),
         ]
         try:
             self._process = subprocess.Popen(
-                sandbox.wrap(command),
+                start.sandbox.wrap(command, gpu=self._gpu),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._stderr,
-                env=sandbox.environment(_role_environment(role), self._folder),
+                env=start.sandbox.environment(_role_environment(start.role), self._folder),
                 cwd=self._folder or "/",
-                pass_fds=(arena.fd,),
+                pass_fds=[arena.fd for arena in start.arenas],
                 start_new_session=True,
             )
         except OSError as error:
@@ -81,6 +119,7 @@ class WorkerProcess:
             raise RunnerError("the worker has no pipes")
         self._stdin, self._stdout = self._process.stdin, self._process.stdout
         os.set_blocking(self._stdout.fileno(), False)
+        os.set_blocking(self._stdin.fileno(), False)
 
     def wait_ready(self) -> None:
         """Wait until the worker has loaded its libraries. Raises RunnerError when it cannot."""
@@ -100,12 +139,12 @@ class WorkerProcess:
     def ask(self, job: dict[str, Any], deadline: float) -> dict[str, Any]:
         """Send one job and wait for its reply until `deadline` (time.monotonic seconds)."""
         self.wait_ready()
-        try:
-            self._stdin.write(json.dumps(job).encode() + b"\n")
-            self._stdin.flush()
-        except OSError:
-            raise self._failed("died", self._how_it_ended()) from None
-        return self._read_reply(deadline)
+        self._write(job, deadline)
+        while True:
+            reply = self._read_reply(deadline)
+            if self._start.tools is None or "tool" not in reply:
+                return reply
+            self._write(self._start.tools.serve(reply), deadline)
 
     def stderr_tail(self) -> str:
         """The last of what the worker printed; whatever it is, it is text for people."""
@@ -126,18 +165,35 @@ class WorkerProcess:
                 os.killpg(self._process.pid, signal.SIGKILL)
 
     def close(self) -> None:
-        """Kill, reap, and give everything back. The arena belongs to whoever made it."""
+        """Kill, reap, and give everything back, the arenas too where they are the worker's own."""
         self.kill()
         self._process.wait()
         with contextlib.suppress(OSError):
             self._stdin.close()
         self._stdout.close()
         self._remove_files()
+        if self._start.owned:
+            for arena in self._start.arenas:
+                arena.close()
 
     def _remove_files(self) -> None:
         self._stderr.close()
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _write(self, message: Mapping[str, Any], deadline: float) -> None:
+        """One line to the worker, which may not be reading."""
+        data = memoryview(json.dumps(message).encode() + b"\n")
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._stdin, selectors.EVENT_WRITE)
+            while data:
+                left_s = deadline - time.monotonic()
+                if left_s <= 0 or not selector.select(left_s):
+                    raise self._failed("timeout", "it ran out of time")
+                try:
+                    data = data[os.write(self._stdin.fileno(), data) :]
+                except OSError:
+                    raise self._failed("died", self._how_it_ended()) from None
 
     def _read_reply(self, deadline: float) -> dict[str, Any]:
         line = self._read_line(deadline)
@@ -154,8 +210,11 @@ class WorkerProcess:
             selector.register(self._stdout, selectors.EVENT_READ)
             while b"\n" not in self._buffer:
                 left_s = deadline - time.monotonic()
-                if left_s <= 0 or not selector.select(left_s):
+                if left_s <= 0:
                     raise self._failed("timeout", "it ran out of time")
+                if not selector.select(min(left_s, _WATCH_S) if self._gpu else left_s):
+                    self._check_memory()
+                    continue
                 chunk = self._stdout.read(1 << 16)
                 if chunk == b"":
                     raise self._failed("died", self._how_it_ended())
@@ -164,6 +223,11 @@ class WorkerProcess:
                     raise self._failed("garbage", "it wrote more than a reply can have")
         line, self._buffer = self._buffer.split(b"\n", 1)
         return line
+
+    def _check_memory(self) -> None:
+        """RLIMIT_DATA leaves out shared memory; without a limit on addresses someone must look."""
+        if self._gpu and resident_bytes(self._process.pid) > DATA_BYTES:
+            raise self._failed("died", f"it took more than {DATA_BYTES >> 30} GiB of host memory")
 
     def _failed(self, kind: Literal["died", "garbage", "timeout"], reason: str) -> WorkerFailed:
         stderr = self.stderr_tail()
@@ -189,4 +253,10 @@ def _role_environment(role: Role) -> dict[str, str]:
     if role == "candidate":
         return {"TRITON_INTERPRET": "1", **threads}
     # Triton 3.9 announces a change of this default at every start; this is what 3.4 to 3.9 do.
-    return {"TRITON_DEFAULT_FP_FUSION": "1", **threads}
+    fixed = {"TRITON_DEFAULT_FP_FUSION": "1", **threads}
+    if role.startswith("cuda"):
+        # Where the driver and which GPU: the operator's, not secrets. Inductor starts no process.
+        names = ("LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "CC")
+        fixed |= {name: os.environ[name] for name in names if name in os.environ}
+        fixed |= {"TORCHINDUCTOR_COMPILE_THREADS": "1"}
+    return fixed

@@ -38,11 +38,29 @@ class Sandbox:
 
     kind: Literal["bubblewrap", "none"]
 
-    def wrap(self, command: Sequence[str], *, visible: Sequence[Path] = ()) -> list[str]:
-        """The command line that runs `command`; `visible` paths are bound read-only as well."""
+    def wrap(
+        self,
+        command: Sequence[str],
+        *,
+        visible: Sequence[Path] = (),
+        writable: Sequence[Path] = (),
+        gpu: bool = False,
+    ) -> list[str]:
+        """The command line that runs `command`; `visible` paths are bound read-only as well.
+
+        `writable` paths are bound for writing; `gpu` shows NVIDIA's device nodes and no others.
+        """
         if self.kind == "none":
             return list(command)
-        return [*_bwrap(), *_binds(visible), "--chdir", "/tmp", "--", *command]  # noqa: S108
+        nodes = [word for node in _gpu_nodes() for word in ("--dev-bind", node, node)]
+        shown = [word for path in writable for word in ("--bind", str(path), str(path))]
+        return [
+            *_bwrap(),
+            *(nodes if gpu else ()),
+            *("--remount-ro", "/dev"),
+            *_binds(visible, shown),
+            *("--chdir", "/tmp", "--", *command),  # noqa: S108
+        ]
 
     def environment(self, extra: dict[str, str], scratch: Path | None) -> dict[str, str]:
         """The whole environment of a worker: an allow-list, nothing inherited.
@@ -123,12 +141,19 @@ def _bwrap() -> list[str]:
             "--hostname",
             "worker",
         ),
-        *("--proc", "/proc", "--dev", "/dev", *shm, "--tmpfs", "/dev/shm", "--remount-ro", "/dev"),  # noqa: S108
+        *("--proc", "/proc", "--dev", "/dev", *shm, "--tmpfs", "/dev/shm"),  # noqa: S108
         *(*tmp, "--tmpfs", "/tmp"),  # noqa: S108
     ]
 
 
-def _binds(visible: Sequence[Path]) -> list[str]:
+def _gpu_nodes() -> list[str]:
+    """NVIDIA's device nodes, without those that set the GPU up."""
+    names = [f"/dev/{path.name}" for path in Path("/dev").glob("nvidia[0-9]*")]
+    names += ["/dev/nvidiactl", "/dev/nvidia-uvm", "/dev/nvidia-uvm-tools"]
+    return sorted(name for name in names if os.path.exists(name))
+
+
+def _binds(visible: Sequence[Path], shown: Sequence[str]) -> list[str]:
     arguments: list[str] = []
     for name in _SYSTEM:
         path = Path(name)
@@ -142,7 +167,7 @@ def _binds(visible: Sequence[Path]) -> list[str]:
     for folder in sorted(folders):
         if not folder.is_relative_to("/usr") or folder in visible:
             arguments += ["--ro-bind", str(folder), str(folder)]
-    arguments += ["--ro-bind", str(_package_folder()), f"{_PACKAGE_AT}/runner"]
+    arguments += ["--ro-bind", str(_package_folder()), f"{_PACKAGE_AT}/runner", *shown]
     # The root itself is a tmpfs of bwrap's making, writable and without a limit until here.
     return [*arguments, "--remount-ro", "/"]
 

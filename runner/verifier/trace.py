@@ -21,7 +21,7 @@ from runner.verifier import standin_driver
 from runner.verifier.interpreter import mend_interpreter
 
 
-class _Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Counts every operator that reaches the dispatcher, by its name without overload."""
 
     def __init__(self, counts: Counter[str]) -> None:
@@ -47,14 +47,14 @@ class Tracer:
         standin_driver.install(self._pretend_to_time)
         self._hook_launches()
         self._hook_autotuning()
-        self._hook_exits()
+        hook_exits(self._operations)
 
     def run(self, call: Callable[[], Any], config_seed: int) -> tuple[Any, dict[str, Any]]:
         """Call, and say what ran: operations, launched kernels, autotuned configurations."""
         for record in (self._operations, self._launches, self._configs):
             record.clear()
         self._draw.seed(config_seed)
-        with _Operations(self._operations):
+        with Operations(self._operations):
             result = call()
         facts = {
             "operations": dict(self._operations),
@@ -97,15 +97,16 @@ class Tracer:
 
         Autotuner.run = run
 
-    def _hook_exits(self) -> None:
-        """Arithmetic on NumPy arrays or Python lists passes the dispatcher by: note the exit."""
-        for name in ("numpy", "tolist", "__array__"):
-            original = getattr(torch.Tensor, name)
 
-            def noted(
-                tensor: torch.Tensor, *args: Any, _name: str = name, _original: Any = original
-            ) -> Any:
-                self._operations[f"Tensor.{_name}"] += 1
-                return _original(tensor, *args)
+def hook_exits(counts: Counter[str]) -> None:
+    """Arithmetic on NumPy arrays or Python lists passes the dispatcher by: count the exits."""
+    for name in ("numpy", "tolist", "__array__"):
+        original = getattr(torch.Tensor, name)
 
-            setattr(torch.Tensor, name, noted)
+        def noted(
+            tensor: torch.Tensor, *args: Any, _name: str = name, _original: Any = original
+        ) -> Any:
+            counts[f"Tensor.{_name}"] += 1
+            return _original(tensor, *args)
+
+        setattr(torch.Tensor, name, noted)

@@ -2,7 +2,7 @@
 
 Owns the order of things: everything trusted happens before foreign code arrives. Decides nothing:
 what it reports is feedback, and the judge looks at the tensors. Started by `process` only, as
-`python -m runner.verifier.worker ROLE FD SIZE ADDRESS_SPACE CPU_S`; one source a process.
+`python -m runner.verifier.worker SETTINGS` (JSON); one source a process.
 """
 
 from __future__ import annotations
@@ -21,14 +21,21 @@ Handler = Callable[[Job], Job]
 
 def main(arguments: list[str]) -> int:
     """Serve jobs from stdin until it closes. Replies go to the stdout that came with the start."""
-    role, fd, size, address_space, cpu_s = arguments[0], *map(int, arguments[1:5])
-    _limit(address_space, cpu_s)
+    settings: Job = json.loads(arguments[0])
+    _limit(settings)
     # Only this copy leads to the judge; what foreign code prints goes to stderr.
     replies = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     jobs = sys.stdin.buffer
+
+    def ask(request: Job) -> Job:
+        """In the middle of a job: ask the judge for a tool, and wait."""
+        _reply(replies, request)
+        answer: Job = json.loads(jobs.readline())
+        return answer
+
     try:
-        handler, facts = _prepare(role, fd, size)
+        handler, facts = _prepare(settings, ask)
     except Exception as error:  # noqa: BLE001 - the edge: the judge gets the reason
         _reply(replies, {"ready": False, "error": f"{type(error).__name__}: {error}"})
         return 1
@@ -38,36 +45,55 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _prepare(role: str, fd: int, size: int) -> tuple[Handler, Job]:
+def _prepare(settings: Job, ask: Handler) -> tuple[Handler, Job]:
     """Import what the role needs, then give up every right that it does not need."""
-    from runner.verifier.arena import Arena
     from runner.verifier.lockdown import lock_down
 
-    arena = Arena(fd, size)
+    role = settings["role"]
     facts: Job = {}
     handler: Handler
-    if role == "compiler":
-        from runner.verifier.compile_role import CompileRole
+    if role.startswith("cuda"):
+        from runner.verifier.gpu.cuda_role import CudaRole
 
-        compiler = CompileRole(arena)
-        handler, facts = compiler.handle, compiler.facts
+        cuda = CudaRole(settings, ask)
+        handler, facts = cuda.handle, cuda.facts
     else:
-        from runner.verifier.call_role import CallRole
-
-        handler = CallRole(arena, traced=role == "candidate").handle
+        handler, facts = _prepare_cpu(role, *settings["arenas"][0])
     lock_down()
     return handler, facts
 
 
-def _limit(address_space: int, cpu_s: int) -> None:
+def _prepare_cpu(role: str, fd: int, size_bytes: int) -> tuple[Handler, Job]:
+    from runner.verifier.arena import Arena
+
+    arena = Arena(fd, size_bytes)
+    if role == "compiler":
+        from runner.verifier.compile_role import CompileRole
+
+        compiler = CompileRole(arena)
+        return compiler.handle, compiler.facts
+    from runner.verifier.call_role import CallRole
+
+    tracer: Any = None
+    if role == "candidate":
+        from runner.verifier.trace import Tracer
+
+        tracer = Tracer()
+    return CallRole(arena, tracer).handle, {}
+
+
+def _limit(settings: Job) -> None:
     limits = {
-        resource.RLIMIT_AS: address_space,
-        resource.RLIMIT_CPU: cpu_s,
+        resource.RLIMIT_AS: settings["address_space"],
+        resource.RLIMIT_DATA: settings["data"],
+        resource.RLIMIT_CPU: settings["cpu_s"],
         resource.RLIMIT_FSIZE: MAX_FILE_BYTES,
         resource.RLIMIT_NOFILE: 256,
         resource.RLIMIT_CORE: 0,
     }
     for kind, wanted in limits.items():
+        if wanted is None:
+            continue
         _, hard = resource.getrlimit(kind)
         limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
         resource.setrlimit(kind, (limit, limit))

@@ -1,0 +1,138 @@
+"""The arguments of the command line: what each command takes, and how its values are read.
+
+Owns the parser alone. Runs nothing and reads no environment; `runner.cli` acts on the result.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from runner.contract import Budget
+
+DEFAULT_TIMEOUT_S = 120.0
+DEFAULT_ROUNDS = 100
+MAX_ROUNDS = 100_000
+_BUDGET = re.compile(r"(?P<count>\d+(?:\.\d+)?)(?P<unit>[smh])")
+_UNIT_S = {"s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The parser of `python -m runner`."""
+    parser = argparse.ArgumentParser(
+        prog="python -m runner",
+        description="Write Triton kernels in a closed loop, and judge them.",
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    generate = commands.add_parser("generate", help="run the loop and write a result bundle")
+    verify = commands.add_parser("verify", help="judge one kernel")
+    bench = commands.add_parser("bench", help="time one kernel against the problem's baselines")
+    doctor = commands.add_parser("doctor", help="say what this machine can do, and what it lacks")
+    _add_generate(generate)
+    _add_verify(verify)
+    _add_bench(bench)
+    doctor.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    for command in (verify, bench):
+        _add_judging(command)
+    for command in (generate, verify, bench):
+        command.add_argument(
+            "--allow-no-sandbox",
+            action="store_true",
+            help="run generated code without a sandbox where none can be made (recorded)",
+        )
+    return parser
+
+
+def _add_generate(generate: argparse.ArgumentParser) -> None:
+    generate.add_argument("problem", nargs="?", type=Path, metavar="PROBLEM_DIR")
+    generate.add_argument("--request", type=Path, metavar="FILE", help="a KernelRequest as JSON")
+    generate.add_argument(
+        "--model",
+        metavar="SPEC",
+        help="replay:FILE, mailbox:DIR, openai:MODEL or a model name (default: KERNELWRIGHT_MODEL)",
+    )
+    generate.add_argument(
+        "--budget", type=parse_budget_s, metavar="TIME", help="such as 15m, 90s or 1h"
+    )
+    generate.add_argument("--out", type=Path, required=True, metavar="DIR")
+    generate.add_argument("--generation", type=_whole_number, default=0, metavar="N")
+
+
+def _add_verify(verify: argparse.ArgumentParser) -> None:
+    verify.add_argument(
+        "--device",
+        choices=("cpu", "cuda"),
+        help="where the kernel runs (default: cuda where PyTorch sees a GPU, else cpu)",
+    )
+    verify.add_argument(
+        "--quick",
+        action="store_true",
+        help="fewer workloads and inputs, and no timing: an answer while you work, not a proof",
+    )
+    verify.add_argument(
+        "--html", type=Path, metavar="FILE", help="write 'why we believe this' as one page"
+    )
+
+
+def _add_bench(bench: argparse.ArgumentParser) -> None:
+    bench.add_argument(
+        "--rounds",
+        type=_rounds,
+        default=DEFAULT_ROUNDS,
+        metavar="N",
+        help="timed calls for each workload (default: %(default)s)",
+    )
+
+
+def _add_judging(command: argparse.ArgumentParser) -> None:
+    """What `verify` and `bench` have in common."""
+    command.add_argument("problem", type=Path, metavar="PROBLEM_DIR")
+    command.add_argument(
+        "--kernel", type=Path, metavar="FILE", help="default: PROBLEM_DIR/kernel.py"
+    )
+    command.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    command.add_argument(
+        "--timeout",
+        type=_seconds,
+        default=DEFAULT_TIMEOUT_S,
+        metavar="S",
+        help="seconds for one verdict (default: %(default)g)",
+    )
+
+
+def parse_budget_s(text: str) -> float:
+    """`15m`, `90s` or `1h` in seconds. Raises argparse.ArgumentTypeError."""
+    match = _BUDGET.fullmatch(text.strip())
+    if match is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time such as 15m, 90s or 1h")
+    budget_s = float(match["count"]) * _UNIT_S[match["unit"]]
+    try:
+        return Budget(wall_clock_s=budget_s).wall_clock_s
+    except ValidationError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not above 0 and at most 6h") from None
+
+
+def _whole_number(text: str) -> int:
+    if not text.isascii() or not text.isdigit():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
+    return int(text)
+
+
+def _rounds(text: str) -> int:
+    count = _whole_number(text)
+    if not 1 <= count <= MAX_ROUNDS:
+        raise argparse.ArgumentTypeError(f"{text!r} is not from 1 to {MAX_ROUNDS}")
+    return count
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
+    return value

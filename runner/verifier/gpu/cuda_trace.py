@@ -1,0 +1,152 @@
+"""What ran on the GPU during one call of a candidate: its launches, the library's operators, and
+every kernel that CUPTI saw.
+
+Owns the hooks inside the worker. Judges nothing; `integrity` and `kernel_share` do, on the judge's
+side.
+"""
+
+from __future__ import annotations
+
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from triton.runtime.autotuner import Autotuner
+from triton.runtime.jit import JITFunction
+
+from runner.contract import sha256_hex
+from runner.verifier.trace import Operations, hook_exits
+
+_ON_GPU = torch.autograd.DeviceType.CUDA
+
+
+class CudaTracer:
+    """Hooks Triton once; `run` then traces one call at a time. Off outside `run`."""
+
+    def __init__(self) -> None:
+        self._operations: Counter[str] = Counter()
+        self._launches: Counter[str] = Counter()
+        self._kernels: dict[tuple[str, str], dict[str, Any]] = {}
+        self._configs: dict[str, str] = {}
+        self._tuning = 0
+        self._active = False
+        self.failure: BaseException | None = None
+        self._hook_launches()
+        self._hook_autotuning()
+        hook_exits(self._operations)
+
+    def run(self, call: Callable[[], Any], seed: int) -> tuple[Any, dict[str, Any]]:
+        """Call, and say what ran: operations, launched kernels, autotuned configurations."""
+        for record in (self._operations, self._launches, self._configs, self._kernels):
+            record.clear()
+        self.failure = None
+        self._active = True
+        try:
+            with Operations(self._operations):
+                result = call()
+        finally:
+            self._active = False
+        if self.failure is not None:
+            # The candidate swallowed its compiler's error: that is its failure all the same.
+            raise self.failure
+        facts = {
+            "operations": dict(self._operations),
+            "launches": dict(self._launches),
+            "configs": dict(self._configs),
+            "kernels": list(self._kernels.values()),
+        }
+        return result, facts
+
+    def _hook_launches(self) -> None:
+        compile_and_launch = JITFunction.run
+
+        def run(function: Any, *args: Any, grid: Any, warmup: bool, **kwargs: Any) -> Any:
+            if not self._active:
+                return compile_and_launch(function, *args, grid=grid, warmup=warmup, **kwargs)
+            sizes: list[int] = []
+            if callable(grid):
+                rule = grid
+
+                def grid(meta: Any) -> Any:
+                    found = rule(meta)
+                    sizes[:] = [int(size) for size in found]
+                    return found
+
+            else:
+                sizes = [int(size) for size in grid]
+            try:
+                kernel = compile_and_launch(function, *args, grid=grid, warmup=warmup, **kwargs)
+            except Exception as error:
+                if not self._tuning and self.failure is None and is_compile_error(error):
+                    self.failure = error
+                raise
+            if not self._tuning and all(size > 0 for size in sizes):
+                self._note(function, kernel, sizes)
+            return kernel
+
+        JITFunction.run = run
+
+    def _note(self, function: Any, kernel: Any, grid: list[int]) -> None:
+        name = function.fn.__name__
+        self._launches[name] += 1
+        metadata = kernel.metadata
+        digest = sha256_hex(kernel.asm["ptx"])
+        self._kernels[(name, digest)] = {
+            "kernel": name,
+            "ptx_sha256": digest,
+            "shared_bytes": int(metadata.shared),
+            "num_warps": int(metadata.num_warps),
+            "num_stages": int(metadata.num_stages),
+            "grid": grid,
+        }
+
+    def _hook_autotuning(self) -> None:
+        bench, tuned_run = Autotuner._bench, Autotuner.run
+
+        def quiet_bench(tuner: Any, *args: Any, **kwargs: Any) -> Any:
+            self._tuning += 1
+            try:
+                return bench(tuner, *args, **kwargs)
+            finally:
+                self._tuning -= 1
+
+        def run(tuner: Any, *args: Any, **kwargs: Any) -> Any:
+            result = tuned_run(tuner, *args, **kwargs)
+            if self._active:
+                self._configs[tuner.base_fn.__name__] = str(tuner.best_config)
+            return result
+
+        Autotuner._bench = quiet_bench
+        Autotuner.run = run
+
+
+def is_compile_error(error: BaseException) -> bool:
+    """Whether an exception of a launch came from compiling, not from the GPU."""
+    if isinstance(error, torch.OutOfMemoryError | torch.AcceleratorError):
+        return False
+    return "Triton Error [CUDA]" not in str(error)
+
+
+def profile(call: Callable[[], Any]) -> list[dict[str, Any]]:
+    """Every kernel, copy and fill that CUPTI saw during `call`: name, stream, microseconds."""
+    activities = [torch.profiler.ProfilerActivity.CUDA]
+    with torch.profiler.profile(activities=activities) as profiler:
+        call()
+        torch.cuda.synchronize()
+    inner = profiler.profiler
+    results = inner.kineto_results if inner is not None else None
+    if results is None:
+        return []
+    rows: dict[tuple[str, int], dict[str, Any]] = {}
+    for event in results.events():
+        if event.device_type() != _ON_GPU:
+            continue
+        key = (str(event.name())[:300], int(event.device_resource_id()))
+        row = rows.setdefault(key, {"name": key[0], "stream": key[1], "count": 0, "us": 0.0})
+        row["count"] += 1
+        row["us"] += event.duration_ns() / 1e3
+    return list(rows.values())
+
+
