@@ -16,7 +16,7 @@ from typing import Any, Literal
 from runner.contract import KernelRequest, Workload, sha256_hex
 from runner.errors import Fault, ProblemError
 from runner.spec_lines import SpecLines
-from runner.spec_model import DTYPES, SpecModel, collect_model_faults
+from runner.spec_model import DTYPES, SpecModel, collect_model_faults, step_of
 
 __all__ = ["DTYPES", "Problem", "TensorSpec", "Tolerance", "load_problem", "parse_problem"]
 
@@ -32,6 +32,7 @@ class TensorSpec:
     """One input or output: a symbolic shape and a dtype.
 
     `low` and `high` bound the values of integer inputs, [low, high); each is an int or an axis.
+    An input that is not `contiguous` may come with any strides.
     """
 
     name: str
@@ -39,6 +40,7 @@ class TensorSpec:
     dtype: str
     low: int | str | None = None
     high: int | str | None = None
+    contiguous: bool = True
 
     def concrete_shape(self, workload: Workload) -> tuple[int, ...]:
         """The shape in elements for `workload`."""
@@ -55,16 +57,22 @@ class Tolerance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """One checked problem. The texts are kept as given: their digest is its identity."""
+    """One checked problem. The texts are kept as given: their digest is its identity.
+
+    `axes`: the lowest and the highest size of each, in steps of `steps`. `library_ops`: the torch
+    operators that a candidate may call, by name without overload; empty unless the policy is mixed.
+    """
 
     name: str
     entry: str
     summary: str
     family: str
     policy: Literal["triton-only", "mixed"]
+    library_ops: tuple[str, ...]
     baselines: tuple[str, ...]
     hints: str
     axes: Mapping[str, tuple[int, int]]
+    steps: Mapping[str, int]
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
     tests: tuple[Workload, ...]
@@ -127,9 +135,11 @@ def parse_problem(toml_text: str, reference_text: str, baseline_text: str | None
         summary=spec.summary,
         family=spec.family,
         policy=spec.policy,
+        library_ops=spec.library_ops,
         baselines=spec.baselines,
         hints=spec.hints,
-        axes=spec.axes,
+        axes={axis: (sizes[0], sizes[1]) for axis, sizes in spec.axes.items()},
+        steps={axis: step_of(sizes) for axis, sizes in spec.axes.items()},
         inputs=tuple(TensorSpec(**row.model_dump()) for row in spec.inputs),
         outputs=tuple(TensorSpec(**row.model_dump()) for row in spec.outputs),
         tests=tuple(Workload(axes=row) for row in spec.tests),

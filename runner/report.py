@@ -82,10 +82,10 @@ def outcome_of(problem: Problem, best: Evaluation | None) -> Outcome:
     performance = best.performance
     if performance is None or not problem.baselines:
         return Outcome.CORRECT
-    timed = {timing.workload: timing.baselines for timing in performance.timings}
+    timed = {str(timing.workload): timing.baselines for timing in performance.timings}
     wanted = set(problem.baselines)
     for workload in problem.benchmarks:
-        baselines = timed.get(workload, ())
+        baselines = timed.get(str(workload), ())
         missing = wanted - {row.name for row in baselines}
         if missing or not all(row.ratio_low > 1 for row in baselines):
             return Outcome.CORRECT

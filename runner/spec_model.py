@@ -7,6 +7,7 @@ and never sees the reference.
 from __future__ import annotations
 
 import keyword
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
@@ -27,6 +28,8 @@ MAX_AXIS = 1 << 31
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")]
 Size = Annotated[int, Field(ge=0, le=MAX_AXIS, strict=True)]
+# [low, high], both included, or [low, high, step]: multiples of step only.
+Range = Annotated[tuple[Size, ...], Field(min_length=2, max_length=3, strict=False)]
 
 
 class _Closed(BaseModel):
@@ -39,6 +42,7 @@ class TensorModel(_Closed):
     dtype: str
     low: int | Name | None = None
     high: int | Name | None = None
+    contiguous: bool = True
 
 
 class ToleranceModel(_Closed):
@@ -52,9 +56,10 @@ class SpecModel(_Closed):
     summary: Annotated[str, StringConstraints(min_length=1, max_length=300)]
     family: Annotated[str, StringConstraints(max_length=64)] = ""
     policy: Literal["triton-only", "mixed"] = "triton-only"
+    library_ops: Annotated[tuple[Name, ...], Field(max_length=32, strict=False)] = ()
     baselines: Annotated[tuple[Name, ...], Field(strict=False)] = ("eager", "compile")
     hints: Annotated[str, StringConstraints(max_length=4000)] = ""
-    axes: dict[Name, Annotated[tuple[Size, Size], Field(strict=False)]]
+    axes: dict[Name, Range]
     inputs: Annotated[tuple[TensorModel, ...], Field(min_length=1, max_length=32, strict=False)]
     outputs: Annotated[tuple[TensorModel, ...], Field(min_length=1, max_length=16, strict=False)]
     tests: Annotated[
@@ -108,7 +113,7 @@ def _loose_rule_faults(document: dict[str, Any], lines: SpecLines, file: str) ->
         return []  # without axes every shape would seem wrong
     for table in ("tests", "benchmarks"):
         if parts[table] is _EMPTY[table]:
-            parts[table] = [{axis: low for axis, (low, _) in parts["axes"].items()}]
+            parts[table] = [{axis: _first(sizes) for axis, sizes in parts["axes"].items()}]
     return _rule_faults(SpecModel.model_validate(parts), lines, file)
 
 
@@ -125,12 +130,24 @@ _EMPTY: dict[str, Any] = {
 }
 
 
+def _first(sizes: Sequence[int]) -> int:
+    """The smallest size of a range, as far as the range has one."""
+    step = step_of(sizes)
+    return -(-sizes[0] // step) * step
+
+
+def step_of(sizes: Sequence[int]) -> int:
+    """The step of a range; 1 where it has none."""
+    return max(1, sizes[2]) if len(sizes) > 2 else 1
+
+
 def _rule_faults(spec: SpecModel, lines: SpecLines, file: str) -> list[Fault]:
     faults: list[Fault] = []
-    for axis, (low, high) in spec.axes.items():
-        if low > high:
-            line = lines.key(axis, "axes")
-            faults.append(Fault(file, line, f"axis {axis}: range [{low}, {high}] is empty"))
+    for axis, sizes in spec.axes.items():
+        if message := _range_fault(axis, sizes):
+            faults.append(Fault(file, lines.key(axis, "axes"), message))
+    if message := _policy_fault(spec):
+        faults.append(Fault(file, lines.key("library_ops") or lines.key("policy"), message))
     if keyword.iskeyword(spec.entry):
         line = lines.key("entry")
         faults.append(Fault(file, line, f"entry {spec.entry!r} is a Python keyword"))
@@ -142,6 +159,28 @@ def _rule_faults(spec: SpecModel, lines: SpecLines, file: str) -> list[Fault]:
                 line = lines.key(key, table, index)
                 faults.append(Fault(file, line, f"{table}[{index}]: {message}"))
     return faults
+
+
+def _range_fault(axis: str, sizes: Sequence[int]) -> str | None:
+    low, high = sizes[:2]
+    if low > high:
+        return f"axis {axis}: range [{low}, {high}] is empty"
+    if len(sizes) > 2 and sizes[2] < 1:
+        return f"axis {axis}: the step must be at least 1"
+    if _first(sizes) > high:
+        return f"axis {axis}: no multiple of {sizes[2]} lies in [{low}, {high}]"
+    return None
+
+
+def _policy_fault(spec: SpecModel) -> str | None:
+    if spec.policy == "mixed" and not spec.library_ops:
+        return (
+            'policy "mixed" needs library_ops: the torch operators that may be called, '
+            'for example ["mm"]'
+        )
+    if spec.policy != "mixed" and spec.library_ops:
+        return f'library_ops needs policy "mixed", not "{spec.policy}"'
+    return None
 
 
 def _tensor_faults(
@@ -163,6 +202,8 @@ def _tensor_faults(
             fault(
                 index, "dtype", f"unknown dtype {row.dtype!r}; known: {', '.join(sorted(DTYPES))}"
             )
+        if not row.contiguous and table == "outputs":
+            fault(index, "contiguous", "contiguous = false is for inputs")
         for dim in row.shape:
             if isinstance(dim, str) and dim not in spec.axes:
                 fault(index, "shape", f"axis {dim!r} is not declared under [axes]")
@@ -182,9 +223,12 @@ def _workload_faults(axes: dict[str, int], spec: SpecModel) -> list[tuple[str, s
         if axis not in spec.axes:
             found.append((f"axis {axis!r} is not declared under [axes]", axis))
             continue
-        low, high = spec.axes[axis]
+        low, high = spec.axes[axis][:2]
+        step = step_of(spec.axes[axis])
         if low <= high and not low <= size <= high:
             found.append((f"{axis} = {size} is outside its declared range [{low}, {high}]", axis))
+        elif size % step:
+            found.append((f"{axis} = {size} is not a multiple of {step}, as declared", axis))
     missing = [axis for axis in spec.axes if axis not in axes]
     if missing:
         found.append((f"has no size for {', '.join(missing)}", ""))

@@ -25,7 +25,7 @@ _LAUNCH_BOUND_MS = 0.01
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkloadFacts:
-    """What is known of one benchmark workload. `kernels`: one row for each launch of a call."""
+    """What is known of one benchmark workload. `kernels`: what a call launches."""
 
     timing: WorkloadTiming
     kernels: tuple[KernelResources, ...]
@@ -118,7 +118,7 @@ def _fact_lines(facts: WorkloadFacts) -> list[str]:
     lines += [f"  {resource_figures(row)}" for row in facts.kernels]
     if facts.kernels:
         count = len(facts.kernels)
-        lines.append(f"  {count} {'launch' if count == 1 else 'launches'} a call")
+        lines.append(f"  {count} {'kernel' if count == 1 else 'kernels'} a call")
     return lines
 
 

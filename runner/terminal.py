@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from runner.contract import Environment, Evaluation, EvaluationStatus, OutputError, Performance
+from runner.error_shares import worst_cases, worst_share
 from runner.feedback import findings
 from runner.markdown import error_text
 from runner.one_line import one_line
@@ -91,42 +92,16 @@ def print_machine(console: Console, environment: Environment) -> None:
     console.print(Text(one_line(", ".join(part for part in parts if part))))
 
 
-def worst_share(case: OutputError) -> float:
-    """The largest share of a budget that a comparison used; infinite where no error has a value."""
-    if case.max_error is None or case.rms_error is None:
-        return float("inf")
-    pairs = ((case.max_error, case.max_budget), (case.rms_error, case.rms_budget))
-    return max(_share(error, budget) for error, budget in pairs)
-
-
-def worst_cases(cases: Sequence[OutputError]) -> list[tuple[OutputError, int]]:
-    """The worst comparison of each workload and output, and of how many; in the order made."""
-    groups: dict[tuple[str, str], list[OutputError]] = {}
-    for case in cases:
-        groups.setdefault((str(case.workload), case.output), []).append(case)
-    return [(max(group, key=_badness), len(group)) for group in groups.values()]
-
-
-def _badness(case: OutputError) -> tuple[bool, float]:
-    return (not case.within_budget, worst_share(case))
-
-
-def _share(error: float, budget: float) -> float:
-    if budget > 0:
-        return error / budget
-    return 0.0 if error == 0 else float("inf")
-
-
 def _errors(cases: Sequence[OutputError]) -> Table:
     if len(cases) > MAX_ERROR_ROWS:
         rows = worst_cases(cases)
         title = f"errors against float64: the worst of {len(cases)} comparisons for each workload"
     else:
-        rows = [(case, 1) for case in cases]
+        rows = list(cases)
         title = "errors against float64, beside their budgets"
     header = ("workload", "inputs", "output", "largest", "budget", "RMS", "budget", "used")
     table = _table(title, header, [])
-    for case, _ in rows:
+    for case in rows:
         share = worst_share(case)
         cells = (
             str(case.workload),

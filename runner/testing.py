@@ -29,8 +29,9 @@ from runner.contract import Workload
 from runner.errors import ReferenceFailed
 from runner.problem import BASELINE_FILE, Problem, load_problem
 from runner.verifier.arena import torch_dtype
+from runner.verifier.comparison import compare
 from runner.verifier.inputs import NORMAL, Case, make_inputs, plan_cases
-from runner.verifier.numerics import Expected, compare, compute_noise, disturb, expect
+from runner.verifier.numerics import Expected, compute_noise, disturb, expect
 from runner.verifier.patterns import describe_difference
 from runner.verifier.precise import call_in_float64
 

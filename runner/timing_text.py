@@ -81,7 +81,9 @@ def measurement_notes(performance: Performance) -> list[str]:
         notes.append(f"Two clocks, one outside of the worker, differ by {max(gaps):.1%} at most.")
     if performance.own_share is not None:
         notes.append(f"{performance.own_share:.1%} of the GPU's kernel time is the kernel's own.")
-    notes += [f"{name}: not timed: {why}." for name, why in performance.not_timed.items()]
+    notes += [
+        f"Not timed, {name}: {why.rstrip('.')}." for name, why in performance.not_timed.items()
+    ]
     return notes
 
 

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from runner.contract import Environment, Evaluation, EvaluationStatus
+from runner.contract import Candidate, Environment, Evaluation, EvaluationStatus
 from runner.errors import RunnerError
 from runner.files import write_atomically
 from runner.html_report import Page, render_page
@@ -42,10 +42,19 @@ def run_verification(asked: Verification) -> bool:
         # Before the minutes of a verdict, not after them.
         raise RunnerError(f"cannot write {asked.html}: there is no folder {asked.html.parent}")
     started_s = time.monotonic()
-    evaluation, environment = _judge(asked)
+    read = read_candidate(asked.kernel, asked.device or "cpu")
+    evaluation, environment = (read, None) if isinstance(read, Evaluation) else _judge(asked, read)
     seconds = {**evaluation.stage_s, "total": time.monotonic() - started_s}
     if asked.html is not None:
-        _write_page(asked, asked.html, evaluation, environment)
+        page = Page(
+            problem=asked.problem,
+            source="" if isinstance(read, Evaluation) else read.source,
+            evaluation=evaluation,
+            environment=environment,
+            quick=asked.quick,
+            made_at=datetime.now(UTC),
+        )
+        _write(asked.html, render_page(page))
     if asked.as_json:
         json.dump(verdict_document(asked.problem, evaluation, seconds), sys.stdout)
         sys.stdout.write("\n")
@@ -69,38 +78,26 @@ def verdict_document(
     }
 
 
-def _judge(asked: Verification) -> tuple[Evaluation, Environment | None]:
-    """The verdict, and where it was reached; None where no code ran at all."""
+def _judge(asked: Verification, candidate: Candidate) -> tuple[Evaluation, Environment]:
+    """The verdict, and where it was reached."""
     # Imported late: torch takes seconds, and a mistyped command should not.
     from runner.environment import choose_device, collect_environment
     from runner.verifier import Verifier, VerifyOptions
 
-    candidate = read_candidate(asked.kernel, asked.device or "cpu")
-    if isinstance(candidate, Evaluation):
-        return candidate, None
+    device = choose_device(asked.device)
     options = VerifyOptions(
-        device=choose_device(asked.device),
+        device=device,
         quick=asked.quick,
         allow_no_sandbox=asked.allow_no_sandbox,
         timeout_s=asked.timeout_s,
     )
     with Verifier(asked.problem, options) as verifier:
         evaluation = verifier.verify(candidate)
-        return evaluation, collect_environment(device=options.device, sandbox=verifier.sandbox)
+        return evaluation, collect_environment(device=device, sandbox=verifier.sandbox)
 
 
-def _write_page(
-    asked: Verification, path: Path, evaluation: Evaluation, environment: Environment | None
-) -> None:
-    page = Page(
-        problem=asked.problem,
-        source=asked.kernel.read_bytes().decode("utf-8", errors="replace"),
-        evaluation=evaluation,
-        environment=environment,
-        quick=asked.quick,
-        made_at=datetime.now(UTC),
-    )
+def _write(path: Path, text: str) -> None:
     try:
-        write_atomically(path, render_page(page))
+        write_atomically(path, text)
     except OSError as error:
         raise RunnerError(f"cannot write {path}: {error.strerror}") from error

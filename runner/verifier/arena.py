@@ -11,7 +11,7 @@ import math
 import mmap
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import torch
@@ -22,23 +22,44 @@ MAX_RANK = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slot:
-    """Where one tensor lies in an arena: contiguous, row-major, `offset` in bytes."""
+    """Where one tensor lies in an arena, from byte `offset` on.
+
+    Row-major without gaps, unless `strides` (in elements) say otherwise; its first element is then
+    `skip` elements behind `offset`.
+    """
 
     dtype: str  # torch name, for example "float16"
     shape: tuple[int, ...]
     offset: int
+    strides: tuple[int, ...] | None = None
+    skip: int = 0
 
     @property
     def size_bytes(self) -> int:
-        return math.prod(self.shape) * torch_dtype(self.dtype).itemsize
+        """From `offset` to the end of the last element."""
+        if self.strides is None or 0 in self.shape:
+            count = math.prod(self.shape)
+        else:
+            reach = zip(self.shape, self.strides, strict=True)
+            count = self.skip + 1 + sum((size - 1) * stride for size, stride in reach)
+        return count * torch_dtype(self.dtype).itemsize
 
     @property
     def next_offset(self) -> int:
         """Where the tensor after this one may begin."""
         return self.offset + max(1, -(-self.size_bytes // ALIGN_BYTES)) * ALIGN_BYTES
 
+    def within(self, flat: torch.Tensor) -> torch.Tensor:
+        """The tensor as a view of `flat`: the elements from `offset` on, `size_bytes` of them."""
+        if self.strides is None or flat.numel() == 0:
+            return flat.view(self.shape)
+        return flat.as_strided(self.shape, self.strides, flat.storage_offset() + self.skip)
+
     def to_json(self) -> dict[str, Any]:
-        return {"dtype": self.dtype, "shape": list(self.shape), "offset": self.offset}
+        row = {"dtype": self.dtype, "shape": list(self.shape), "offset": self.offset}
+        if self.strides is None:
+            return row
+        return {**row, "strides": list(self.strides), "skip": self.skip}
 
     @classmethod
     def from_json(cls, row: object) -> Slot:
@@ -48,11 +69,26 @@ class Slot:
         dtype, shape, offset = row.get("dtype"), row.get("shape"), row.get("offset")
         if not isinstance(dtype, str) or not isinstance(shape, list) or len(shape) > MAX_RANK:
             raise ValueError("a slot without dtype or shape")
-        if not all(type(size) is int and 0 <= size < 1 << 40 for size in shape):
+        if not _are_sizes(shape):
             raise ValueError("a slot with a bad shape")
         if type(offset) is not int or offset < 0:
             raise ValueError("a slot with a bad offset")
-        return cls(dtype=dtype, shape=tuple(shape), offset=offset)
+        strides, skip = row.get("strides"), row.get("skip", 0)
+        if strides is not None and not (isinstance(strides, list) and len(strides) == len(shape)):
+            raise ValueError("a slot with a stride too few or too many")
+        if not _are_sizes([*(strides or ()), skip]):
+            raise ValueError("a slot with bad strides")
+        return cls(
+            dtype=dtype,
+            shape=tuple(shape),
+            offset=offset,
+            strides=None if strides is None else tuple(strides),
+            skip=skip,
+        )
+
+
+def _are_sizes(values: Sequence[object]) -> bool:
+    return all(type(value) is int and 0 <= value < 1 << 40 for value in values)
 
 
 def torch_dtype(name: str) -> torch.dtype:
@@ -70,18 +106,31 @@ def dtype_name(dtype: torch.dtype) -> str:
 
 def lay_out(tensors: Sequence[tuple[str, tuple[int, ...]]], start: int = 0) -> tuple[Slot, ...]:
     """Slots for (dtype, shape) pairs, one after another, each aligned."""
-    slots: list[Slot] = []
-    offset = start
-    for dtype, shape in tensors:
-        slot = Slot(dtype=dtype, shape=shape, offset=offset)
-        slots.append(slot)
-        offset = slot.next_offset
-    return tuple(slots)
+    return place([Slot(dtype=dtype, shape=shape, offset=0) for dtype, shape in tensors], start)
+
+
+def place(slots: Sequence[Slot], start: int = 0, gap_bytes: int = 0) -> tuple[Slot, ...]:
+    """The same tensors one after another, each aligned, the first at `start` + `gap_bytes`.
+
+    At least `gap_bytes`, a multiple of the alignment, lie between any two.
+    """
+    placed: list[Slot] = []
+    offset = start + gap_bytes
+    for slot in slots:
+        placed.append(replace(slot, offset=offset))
+        offset = placed[-1].next_offset + gap_bytes
+    return tuple(placed)
 
 
 def end_of(slots: Sequence[Slot]) -> int:
     """The first byte after the last slot."""
     return max((slot.offset + slot.size_bytes for slot in slots), default=0)
+
+
+def settle(device: torch.device) -> None:
+    """Wait until everything queued on `device` is done: another process is about to read it."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
 
 
 class SharedMemory(Protocol):
@@ -129,11 +178,11 @@ class Arena:
         dtype = torch_dtype(slot.dtype)
         if slot.offset % ALIGN_BYTES or slot.offset + slot.size_bytes > self.size_bytes:
             raise ValueError("a slot outside the arena")
-        count = math.prod(slot.shape)
+        count = slot.size_bytes // dtype.itemsize
         if count == 0:
             return torch.empty(slot.shape, dtype=dtype)
         flat = torch.frombuffer(self._map, dtype=dtype, count=count, offset=slot.offset)
-        return flat.view(slot.shape)
+        return slot.within(flat)
 
     def text(self, offset: int, size_bytes: int) -> str:
         """Bytes as text; what is not UTF-8 is replaced. Raises ValueError outside the arena."""

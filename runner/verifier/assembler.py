@@ -83,11 +83,11 @@ class Assembler:
 
 
 def read_report(report: str) -> Assembled:
-    """What `ptxas -v` printed about one kernel. Raises RunnerError when that is not there."""
+    """What `ptxas -v` printed about one kernel. Raises AssemblyFailed when no kernel is there."""
     registers = _REGISTERS.search(report)
     spills = _SPILLS.search(report)
     if registers is None:
-        raise RunnerError(f"cannot read the report of ptxas: {report[:200]!r}")
+        raise AssemblyFailed(f"ptxas reports no kernel: {report[:200]!r}")
     warnings = dict.fromkeys(f"{code}: {text.strip()}" for code, text in _WARNING.findall(report))
     return Assembled(
         registers=int(registers[1]),

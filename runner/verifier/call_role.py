@@ -11,8 +11,9 @@ from typing import Any
 
 import torch
 
-from runner.verifier.arena import SharedMemory, Slot, dtype_name
+from runner.verifier.arena import SharedMemory, Slot, dtype_name, settle
 from runner.verifier.foreign import ForeignCode
+from runner.verifier.guard import GuardedAllocations
 from runner.verifier.precise import call_in_float64
 
 
@@ -24,6 +25,7 @@ class CallRole:
         self.code: ForeignCode | None = None
         self.entry: Callable[..., Any] | None = None
         self._tracer = tracer
+        self._guard = GuardedAllocations()
         # Unwritten memory is NaN, or the largest integer: an element that nobody wrote shows.
         torch.utils.deterministic.fill_uninitialized_memory = True  # type: ignore[attr-defined]
         torch.use_deterministic_algorithms(True, warn_only=True)
@@ -48,12 +50,23 @@ class CallRole:
         facts: dict[str, Any] = {}
         torch.manual_seed(job["seed"])
         if self._tracer is not None:
-            returned, facts = self._tracer.run(lambda: entry(*inputs), job["seed"])
+            returned, facts = self._call_guarded(lambda: entry(*inputs), job["seed"])
         elif job["precise"]:
             returned = call_in_float64(entry, inputs)
         else:
             returned = entry(*inputs)
         return {"ok": True, **self.hand_over(returned, job["outputs_at"]), **facts}
+
+    def _call_guarded(self, call: Callable[[], Any], seed: int) -> tuple[Any, dict[str, Any]]:
+        """Call with everything traced and every allocation between bands of poison."""
+        guard = self._guard
+        try:
+            with guard:
+                returned, facts = self._tracer.run(call, seed)
+            settle(self._arena.device)
+            return returned, {**facts, "overruns": guard.overruns()}
+        finally:
+            guard.release()
 
     def hand_over(self, returned: Any, start: int) -> dict[str, Any]:
         """Copy the outputs into the arena from `start`; describe what cannot be copied."""

@@ -1,7 +1,7 @@
 """Stage 2: does the candidate compile for the target, and what do its kernels cost?
 
 Owns the judge's side of compilation: asks a worker for PTX at every workload, assembles it, and
-checks what the GPU would refuse at launch. Torch-free.
+checks what the GPU would refuse at launch.
 """
 
 from __future__ import annotations
@@ -9,14 +9,17 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from runner.contract import Candidate, EvaluationStatus, KernelResources, Workload
 from runner.problem import Problem
+from runner.verifier.arena import Arena
 from runner.verifier.assembler import Assembler, AssemblyFailed
 from runner.verifier.finding import KERNEL_FILE, Finding, error_text, first_line, trim
+from runner.verifier.inputs import NORMAL, Case
+from runner.verifier.layouts import CONTIGUOUS, input_slots
 from runner.verifier.process import WorkerFailed, WorkerProcess
 from runner.verifier.resources import MAX_SHARED_BYTES
 
@@ -45,15 +48,25 @@ class Compiled:
 
 
 class CompileStage:
-    """Compiles one candidate in one worker.
+    """Compiles one candidate in one worker, at the spec's workloads and at those of `cases`.
 
     `first_done` is set once the first workload is compiled, and when the stage ends.
     """
 
-    def __init__(self, problem: Problem, worker: WorkerProcess, assembler: Assembler) -> None:
+    def __init__(
+        self,
+        problem: Problem,
+        worker: WorkerProcess,
+        assembler: Assembler,
+        cases: Sequence[Case] = (),
+    ) -> None:
         self._problem = problem
+        if not isinstance(worker.arena, Arena):
+            raise TypeError("a compile worker hands its PTX over in host memory")
         self._worker = worker
+        self._arena = worker.arena
         self._assembler = assembler
+        self._cases = tuple(cases)
         self._resources: list[KernelResources] = []
         self._kernels: dict[str, frozenset[str]] = {}
         self._notes: dict[str, None] = {}
@@ -61,7 +74,7 @@ class CompileStage:
         self.first_done = threading.Event()
 
     def run(self, candidate: Candidate, deadline: float) -> Compiled:
-        """Compile at every test and benchmark workload, until one fails."""
+        """Compile at every workload and layout, until one fails."""
         try:
             finding = self._run(candidate, deadline)
         finally:
@@ -81,9 +94,8 @@ class CompileStage:
             reply = self._worker.ask({**job, "source": candidate.source}, deadline)
             if reply.get("ok") is not True:
                 return _host_error(reply, "while it was imported")
-            every = [*self._problem.tests, *self._problem.benchmarks]
-            for workload in {str(workload): workload for workload in every}.values():
-                finding = self._compile(workload, deadline)
+            for case in self._plan():
+                finding = self._compile(case, deadline)
                 if finding is not None:
                     return finding
                 self.first_done.set()
@@ -94,11 +106,18 @@ class CompileStage:
             return _finding(EvaluationStatus.TIMEOUT, f"compilation ran out of time: {error}")
         return None
 
-    def _compile(self, workload: Workload, deadline: float) -> Finding | None:
-        rows = [
-            {"dtype": spec.dtype, "shape": list(spec.concrete_shape(workload))}
-            for spec in self._problem.inputs
+    def _plan(self) -> list[Case]:
+        """One case for each workload and layout: the spec's own first, held-out ones last."""
+        named = [
+            Case(workload=workload, distribution=NORMAL, seed=0)
+            for workload in (*self._problem.tests, *self._problem.benchmarks)
         ]
+        every = [*named, *self._cases]
+        return list({(str(c.workload), c.layout): c for c in reversed(every)}.values())[::-1]
+
+    def _compile(self, case: Case, deadline: float) -> Finding | None:
+        workload = case.workload
+        rows = [slot.to_json() for slot in input_slots(self._problem, case)]
         reply = self._worker.ask({"op": "compile", "inputs": rows}, deadline)
         if reply.get("ok") is not True:
             if reply.get("stage") == "compile":
@@ -113,19 +132,21 @@ class CompileStage:
             )
         names: set[str] = set()
         for row in kernels:
-            finding = self._take(row, workload, deadline)
+            finding = self._take(row, case, deadline)
             if finding is not None:
                 return finding
             names.add(str(row["kernel"]))
-        self._kernels[str(workload)] = frozenset(names)
+        known = self._kernels.get(str(workload), frozenset())
+        self._kernels[str(workload)] = known | names
         return None
 
-    def _take(self, row: Any, workload: Workload, deadline: float) -> Finding | None:
+    def _take(self, row: Any, case: Case, deadline: float) -> Finding | None:
         """Assemble one compiled kernel and check that the GPU could launch it."""
+        workload = case.workload
         try:
             name, shared = str(row["kernel"])[:100], int(row["shared_bytes"])
             place, grid = row["ptx"], [int(size) for size in row["grid"]]
-            ptx = self._worker.arena.text(int(place["offset"]), int(place["size_bytes"]))
+            ptx = self._arena.text(int(place["offset"]), int(place["size_bytes"]))
             warps, stages = int(row["num_warps"]), int(row["num_stages"])
         except (KeyError, TypeError, ValueError) as error:
             raise WorkerFailed("garbage", f"it reported a kernel wrongly ({error})", "") from error
@@ -147,6 +168,8 @@ class CompileStage:
         except AssemblyFailed as error:
             return _finding(EvaluationStatus.COMPILE_ERROR, f"{name} for {workload}: {error}")
         self._notes.update(dict.fromkeys(f"{name}: {text}" for text in assembled.warnings))
+        if case.held_out or case.layout != CONTIGUOUS:
+            return None  # drawn at random: kernels are compared by what the spec names
         self._resources.append(
             KernelResources(
                 kernel=name,

@@ -26,6 +26,8 @@ def trim(text: str, limit: int = MAX_DETAIL_CHARS) -> str:
 
     What a candidate prints ends up in prompts, terminals and Markdown.
     """
+    if len(text) > 8 * limit:  # a reply may hold millions of characters, looked at one by one
+        text = f"{text[: 4 * limit]}{text[-4 * limit :]}"
     clean = "".join(c for c in text if c in "\n\t" or c.isprintable())
     if len(clean) <= limit:
         return clean

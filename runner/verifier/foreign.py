@@ -44,6 +44,13 @@ class ForeignCode:
 
     def describe(self, error: BaseException) -> dict[str, Any]:
         """The error as a reply: its innermost cause, the line of ours it came from, the lines."""
+        try:
+            return self._describe(error)
+        except BaseException:  # noqa: BLE001 - foreign classes decide how they are shown
+            message = "an error that cannot be shown"
+            return {"ok": False, "type": "error", "message": message, "line": None, "lines": []}
+
+    def _describe(self, error: BaseException) -> dict[str, Any]:
         chain = list(_causes(error))
         lines = [line for link in chain for line in self._own_lines(link)]
         cause = chain[-1]
@@ -70,4 +77,6 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         if link is None:
             return
         yield link
-        link = link.__cause__
+        cause = link.__cause__
+        # A class of theirs may give anything for its cause.
+        link = cause if isinstance(cause, BaseException) else None

@@ -5,7 +5,7 @@ Owns what the values look like. Reads specs only, never a reference or a candida
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -13,59 +13,92 @@ import torch
 from runner.contract import Workload, sha256_hex
 from runner.problem import Problem, TensorSpec
 from runner.verifier.arena import torch_dtype
+from runner.verifier.layouts import CONTIGUOUS, LAYOUTS
+from runner.verifier.workloads import elements
 
 NORMAL, LARGE = "normal", "large"
 # In float16 a product of two such numbers, summed over a thousand terms, still has room.
 _LARGE = 16.0
 _NEAR_ZERO = 2.0**-10
+_CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """One call of a candidate: a workload, how its inputs are drawn, and the seed of the draw."""
+    """One call of a candidate: a workload, how its inputs are drawn, and the seed of the draw.
+
+    `held_out`: the workload is not in the spec. `layout`: how the inputs lie that may have any
+    strides (`runner.verifier.layouts`).
+    """
 
     workload: Workload
     distribution: str
     seed: int
+    held_out: bool = False
+    layout: str = CONTIGUOUS
 
     def __str__(self) -> str:
-        return f"{self.workload} [{self.distribution}]"
+        layout = "" if self.layout == CONTIGUOUS else f", {self.layout}"
+        return f"{self.workload} [{self.distribution}{layout}]"
 
 
-def plan_cases(problem: Problem, seed: int, *, quick: bool = False) -> tuple[Case, ...]:
-    """The cases of a verdict, the smallest workload first.
+def plan_cases(
+    problem: Problem, seed: int, *, quick: bool = False, held_out: Sequence[Workload] = ()
+) -> tuple[Case, ...]:
+    """The cases of a verdict, the smallest workload first and what the spec does not name last.
 
     Every test workload meets normal inputs, and large ones: where a softmax gives the late keys
     no weight, only large scores show that a tile of them is missing. The other distributions
     rotate over the workloads, and the smallest workload meets all of them: its buffers are then
-    used again with new contents, which an answer from memory does not survive. `quick`: the
-    smallest and the largest workload, normal inputs, and one other distribution.
+    used again with new contents, which an answer from memory does not survive. Inputs that may
+    have any strides get them on the smallest workload. A `held_out` workload meets normal inputs
+    and one other distribution. `quick`: the smallest and the largest workload, normal inputs, and
+    one other distribution.
     """
-    workloads = sorted(problem.tests, key=lambda workload: _elements(problem, workload))
+    workloads = sorted(problem.tests, key=lambda workload: elements(problem, workload))
+    smallest = workloads[0]
     others = [name for name in DISTRIBUTIONS if name != NORMAL]
     rotating = [name for name in others if name != LARGE]
-    pairs = [(workloads[0], NORMAL)]
+    rows = [(smallest, NORMAL, CONTIGUOUS)]
+    # The rotations start at a place of the seed's choice.
     if quick:
-        # The rotation starts at a place of the seed's choice.
-        pairs += [(workloads[0], others[seed % len(others)])]
-        pairs += [(workload, NORMAL) for workload in workloads[-1:] if len(workloads) > 1]
+        rows += [(smallest, others[seed % len(others)], CONTIGUOUS)]
+        rows += [(workload, NORMAL, CONTIGUOUS) for workload in workloads[-1:]]
     else:
-        pairs += [(workload, NORMAL) for workload in workloads[1:]]
-        pairs += [(workloads[0], name) for name in others]
-        pairs += [(workload, LARGE) for workload in workloads[1:]]
-        pairs += [
-            (workload, rotating[(index + seed) % len(rotating)])
+        rows += [(workload, NORMAL, CONTIGUOUS) for workload in workloads[1:]]
+        rows += [(smallest, name, CONTIGUOUS) for name in others]
+        rows += [(workload, LARGE, CONTIGUOUS) for workload in workloads[1:]]
+        rows += [
+            (workload, rotating[(index + seed) % len(rotating)], CONTIGUOUS)
             for index, workload in enumerate(workloads[1:])
         ]
+    if not all(spec.contiguous for spec in problem.inputs):
+        rows += [(smallest, NORMAL, layout) for layout in LAYOUTS]
+        rows += [(workloads[-1], NORMAL, LAYOUTS[seed % len(LAYOUTS)])]
+    for index, workload in enumerate(held_out):
+        names = [NORMAL] if quick else [NORMAL, others[(index + seed) % len(others)]]
+        rows += [(workload, name, CONTIGUOUS) for name in names]
+    drawn = set(map(str, held_out))
     return tuple(
-        Case(workload=workload, distribution=name, seed=_derive(seed, str(workload), name))
-        for workload, name in pairs
+        Case(
+            workload=workload,
+            distribution=name,
+            seed=_derive(seed, str(workload), name, layout),
+            held_out=str(workload) in drawn,
+            layout=layout,
+        )
+        for workload, name, layout in {(str(row[0]), *row[1:]): row for row in rows}.values()
     )
 
 
-def make_inputs(problem: Problem, case: Case) -> dict[str, torch.Tensor]:
-    """CPU tensors by input name, contiguous, in the spec's shapes and dtypes."""
-    generator = torch.Generator().manual_seed(case.seed)
+def make_inputs(
+    problem: Problem, case: Case, device: torch.device = _CPU
+) -> dict[str, torch.Tensor]:
+    """Tensors on `device` by input name, contiguous, in the spec's shapes and dtypes.
+
+    The same case gives the same values on every machine for one kind of device.
+    """
+    generator = torch.Generator(device).manual_seed(case.seed)
     return {
         spec.name: _draw(spec, case.workload, case.distribution, generator)
         for spec in problem.inputs
@@ -77,13 +110,13 @@ def _draw(
 ) -> torch.Tensor:
     shape, dtype = spec.concrete_shape(workload), torch_dtype(spec.dtype)
     if dtype is torch.bool:
-        return torch.randint(0, 2, shape, generator=generator, dtype=torch.int8).to(torch.bool)
+        return _empty(shape, dtype, generator).random_(0, 2, generator=generator)
     if not dtype.is_floating_point:
         low, high = integer_range(spec, workload)
-        return torch.randint(low, high, shape, generator=generator, dtype=torch.int64).to(dtype)
-    values = DISTRIBUTIONS[distribution](shape, generator)
-    limit = torch.finfo(dtype).max
-    return values.clamp(-limit, limit).to(dtype)
+        return _empty(shape, dtype, generator).random_(low, high, generator=generator)
+    # Nobody needs 53 random bits in a float32, and a GPU draws float64 at a fraction of the speed.
+    wide = torch.promote_types(dtype, torch.float32)
+    return DISTRIBUTIONS[distribution](_empty(shape, wide, generator), generator).to(dtype)
 
 
 def integer_range(spec: TensorSpec, workload: Workload) -> tuple[int, int]:
@@ -99,46 +132,53 @@ def integer_range(spec: TensorSpec, workload: Workload) -> tuple[int, int]:
     return low, max(high, low + 1)
 
 
-def _normal(shape: tuple[int, ...], generator: torch.Generator) -> torch.Tensor:
-    return torch.randn(shape, generator=generator, dtype=torch.float64)
+def _normal(out: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    return out.normal_(generator=generator)
 
 
-def _uniform(shape: tuple[int, ...], generator: torch.Generator) -> torch.Tensor:
-    return torch.rand(shape, generator=generator, dtype=torch.float64) * 2 - 1
+def _uniform(out: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    return out.uniform_(-1.0, 1.0, generator=generator)
 
 
-def _large(shape: tuple[int, ...], generator: torch.Generator) -> torch.Tensor:
-    return _normal(shape, generator) * _LARGE
+def _large(out: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    return out.normal_(std=_LARGE, generator=generator)
 
 
-def _near_zero(shape: tuple[int, ...], generator: torch.Generator) -> torch.Tensor:
-    return _normal(shape, generator) * _NEAR_ZERO
+def _near_zero(out: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    return out.normal_(std=_NEAR_ZERO, generator=generator)
 
 
-def _heavy_tail(shape: tuple[int, ...], generator: torch.Generator) -> torch.Tensor:
+def _heavy_tail(out: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     """Cauchy, cut where float16 products would overflow."""
-    angle = (torch.rand(shape, generator=generator, dtype=torch.float64) - 0.5) * torch.pi
-    return angle.tan().clamp(-8 * _LARGE, 8 * _LARGE)
+    return out.cauchy_(generator=generator).clamp_(-8 * _LARGE, 8 * _LARGE)
 
 
-def _constant_rows(shape: tuple[int, ...], generator: torch.Generator) -> torch.Tensor:
+def _constant_rows(out: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     """One number along the last axis: variances and differences vanish."""
-    rows = _normal((*shape[:-1], 1) if shape else (), generator)
-    return rows.expand(shape).contiguous()
+    return out.copy_(_one_a_row(out, generator))
 
 
-def _one_hot(shape: tuple[int, ...], generator: torch.Generator) -> torch.Tensor:
+def _one_hot(out: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     """Zero but for one element of each row."""
-    values = torch.zeros(shape, dtype=torch.float64)
-    if values.numel() == 0:
-        return values
-    if not shape:
-        return _normal(shape, generator)
-    place = torch.randint(0, shape[-1], (*shape[:-1], 1), generator=generator)
-    return values.scatter_(-1, place, _normal((*shape[:-1], 1), generator))
+    rows = _one_a_row(out, generator)
+    if out.numel() == 0 or not out.shape:
+        return out.copy_(rows)
+    place = torch.empty(rows.shape, dtype=torch.int64, device=out.device)
+    place.random_(0, out.shape[-1], generator=generator)
+    return out.zero_().scatter_(-1, place, rows)
 
 
-Draw = Callable[[tuple[int, ...], torch.Generator], torch.Tensor]
+def _one_a_row(out: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    shape = (*out.shape[:-1], 1) if out.shape else ()
+    return out.new_empty(shape).normal_(generator=generator)
+
+
+def _empty(shape: tuple[int, ...], dtype: torch.dtype, generator: torch.Generator) -> torch.Tensor:
+    return torch.empty(shape, dtype=dtype, device=generator.device)
+
+
+# Each fills its first argument, float32 or float64, on the generator's device.
+Draw = Callable[[torch.Tensor, torch.Generator], torch.Tensor]
 DISTRIBUTIONS: dict[str, Draw] = {
     NORMAL: _normal,
     "uniform": _uniform,
@@ -148,16 +188,6 @@ DISTRIBUTIONS: dict[str, Draw] = {
     "constant rows": _constant_rows,
     "one-hot": _one_hot,
 }
-
-
-def _elements(problem: Problem, workload: Workload) -> int:
-    total = 0
-    for spec in (*problem.inputs, *problem.outputs):
-        count = 1
-        for size in spec.concrete_shape(workload):
-            count *= size
-        total += count
-    return total
 
 
 def _derive(seed: int, *parts: str) -> int:

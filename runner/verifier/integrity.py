@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from runner.contract import EvaluationStatus
 from runner.verifier.finding import Finding
@@ -69,6 +69,27 @@ _ALLOWED = frozenset(
         "zeros_like",
     }
 )
+# What PyTorch makes of operators that it puts together from others before they are dispatched.
+_PRODUCTS = frozenset({"addmm", "baddbmm", "bmm", "dot", "mm", "mv"})
+_COMPOSED: Mapping[str, frozenset[str]] = {
+    "conv1d": frozenset({"convolution"}),
+    "conv2d": frozenset({"convolution"}),
+    "conv3d": frozenset({"convolution"}),
+    "einsum": _PRODUCTS | {"mul", "sum"},
+    "layer_norm": frozenset({"native_layer_norm"}),
+    "linear": _PRODUCTS,
+    "log_softmax": frozenset({"_log_softmax"}),
+    "matmul": _PRODUCTS,
+    "scaled_dot_product_attention": frozenset(
+        {
+            "_scaled_dot_product_cudnn_attention",
+            "_scaled_dot_product_efficient_attention",
+            "_scaled_dot_product_flash_attention",
+            "_scaled_dot_product_flash_attention_for_cpu",
+        }
+    ),
+    "softmax": frozenset({"_softmax"}),
+}
 # Host code may look at a length or two; element by element is arithmetic in Python.
 _READS = "_local_scalar_dense"
 _MAX_READS = 16
@@ -80,12 +101,23 @@ _EXITS = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Overrun:
+    """A tensor that the candidate allocated and wrote outside of: the nearest byte either side."""
+
+    shape: tuple[int, ...]
+    dtype: str
+    before: int | None
+    after: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """What a worker reports of one call, made safe: names and counts only."""
 
     launches: Mapping[str, int]
     operations: Mapping[str, int]
     configs: Mapping[str, str]
+    overruns: tuple[Overrun, ...] = ()
 
     @classmethod
     def from_reply(cls, reply: Mapping[str, Any]) -> Facts:
@@ -96,13 +128,17 @@ class Facts:
             launches=_counts(reply.get("launches")),
             operations=_counts(reply.get("operations")),
             configs={str(name)[:100]: str(text)[:300] for name, text in list(rows)[:32]},
+            overruns=_overruns(reply.get("overruns")),
         )
 
 
 def judge_integrity(
-    policy: Literal["triton-only", "mixed"], facts: Facts, changed_inputs: Sequence[str]
+    facts: Facts, changed_inputs: Sequence[str], library_ops: Sequence[str] = ()
 ) -> Finding | None:
-    """The way in which the candidate cheats, or None."""
+    """The way in which the candidate cheats, or None.
+
+    `library_ops`: what it may call besides its own kernels, as the spec's policy allows.
+    """
     if changed_inputs:
         names = ", ".join(changed_inputs)
         return _cheated(
@@ -117,23 +153,24 @@ def judge_integrity(
     exits = [text for name, text in _EXITS.items() if name in facts.operations]
     if exits:
         return _cheated(f"it computes outside PyTorch and Triton, through {exits[0]}", "")
-    if policy == "triton-only":
-        return _judge_library(facts.operations)
-    return None
+    return _judge_library(facts.operations, library_ops)
 
 
-def _judge_library(operations: Mapping[str, int]) -> Finding | None:
-    used = sorted(
-        name.removeprefix("aten::")
-        for name in operations
-        if name.removeprefix("aten::") not in _ALLOWED | {_READS}
-    )
+def _judge_library(operations: Mapping[str, int], library_ops: Sequence[str]) -> Finding | None:
+    allowed = _ALLOWED.union({_READS}, *(_COMPOSED.get(name, {name}) for name in library_ops))
+    names = {name.removeprefix("aten::") for name in operations}
+    used = sorted(name for name in names if name not in allowed)
     if used:
         shown = ", ".join(f"torch {name}" for name in used[:6])
+        policy = (
+            f"The policy is mixed: besides {', '.join(library_ops)}, all"
+            if library_ops
+            else "The policy is triton-only: all"
+        )
         return _cheated(
             f"the library computed: {shown}",
-            "The policy is triton-only: all arithmetic must be in the candidate's own Triton "
-            "kernels; allocation, views, copies and casts are allowed.\n"
+            f"{policy} arithmetic must be in the candidate's own Triton kernels; allocation, "
+            "views, copies and casts are allowed.\n"
             f"Library operations that ran: {', '.join(used[:30])}",
         )
     reads = operations.get(f"aten::{_READS}", 0)
@@ -149,6 +186,21 @@ def _cheated(summary: str, detail: str) -> Finding:
     return Finding(
         status=EvaluationStatus.CHEATED, stage="integrity", summary=summary, detail=detail
     )
+
+
+def _overruns(value: object) -> tuple[Overrun, ...]:
+    rows = value[:8] if isinstance(value, list) else []
+    found: list[Overrun] = []
+    for row in rows:
+        shape = row.get("shape") if isinstance(row, dict) else None
+        if not isinstance(shape, list) or not all(type(size) is int for size in shape):
+            continue
+        near = {side: row.get(side) for side in ("before", "after")}
+        distances = {k: v if type(v) is int and v > 0 else None for k, v in near.items()}
+        if any(distances.values()):
+            dtype = str(row.get("dtype"))[:20]
+            found.append(Overrun(shape=tuple(shape[:8]), dtype=dtype, **distances))
+    return tuple(found)
 
 
 def _counts(value: object) -> dict[str, int]:

@@ -1,62 +1,60 @@
 """The judge: takes a candidate through the cascade and says PASSED, or why not.
 
-Trusted and long-lived. Owns the secret seed, the inputs, the expected outputs, the clock and the
-order of stages. Never imports candidate or reference code; a bad candidate is an Evaluation.
+Trusted and long-lived. Owns the screen and the choice of procedure: on a CPU compilation ahead of
+time and Triton's interpreter (`cpu_court`), on a GPU the real thing (`gpu.court`). Never imports
+candidate or reference code; a bad candidate is an Evaluation.
 """
 
 from __future__ import annotations
 
 import secrets
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
-from typing import Literal, Self
+from typing import Literal, Protocol, Self
 
 from runner.contract import Candidate, Evaluation
-from runner.errors import ReferenceFailed, RunnerError
+from runner.errors import RunnerError
 from runner.problem import Problem
-from runner.verifier.arena import Arena
-from runner.verifier.assembler import Assembler
-from runner.verifier.compile_stage import Compiled, CompileStage
-from runner.verifier.inputs import Case, plan_cases
+from runner.verifier.cpu_court import CpuCourt
+from runner.verifier.inputs import Case
 from runner.verifier.options import VerifyOptions
-from runner.verifier.oracle import PreparedCase, arena_bytes, prepare_cases
-from runner.verifier.pool import WorkerPool
-from runner.verifier.process import Role, Start, WorkerProcess
 from runner.verifier.sandbox import Sandbox, open_sandbox
 from runner.verifier.screen import screen
-from runner.verifier.sweep import Sweep, Swept
-from runner.verifier.verdict import conclude, evaluation_of, stops
+from runner.verifier.verdict import evaluation_of
 
-_CLOSED = "the verifier was closed before the verdict"
-_PTX_BYTES = 64 << 20  # of all kernels of one workload; the memfd is sparse
+CLOSED = "the verifier was closed before the verdict"
+
+
+class Court(Protocol):
+    """The procedure on one kind of device."""
+
+    cases: tuple[Case, ...]
+
+    @property
+    def closed(self) -> bool: ...
+    def prepare(self) -> None: ...
+    def judge(self, candidate: Candidate, times: dict[str, float]) -> Evaluation: ...
+    def finalize(self, candidate: Candidate, times: dict[str, float]) -> Evaluation: ...
+    def close(self) -> None: ...
 
 
 class Verifier:
     """Judges candidates for one problem. A context manager: it holds processes and memory.
 
     Making one starts warm workers and raises SandboxUnavailable where generated code cannot be
-    contained. The reference runs once, at the first verdict or at `prepare`; inputs are drawn
-    from one secret seed for the life of the verifier. One verdict at a time; `close` may come from
-    another thread, and then ends a verdict under way with RunnerError. Use it from threads that
-    live on: a worker ends with the thread that started it.
+    contained, RunnerError where a GPU is asked for and none is there. The reference runs at the
+    first verdict or at `prepare`; inputs are drawn from one secret seed for the life of the
+    verifier. One verdict at a time; `close` may come from another thread, and then ends a verdict
+    under way with RunnerError. Use it from threads that live on: a worker ends with the thread
+    that started it.
     """
 
     def __init__(self, problem: Problem, options: VerifyOptions) -> None:
         self._problem = problem
-        self._options = options
+        self._device = options.device
         self._sandbox = open_sandbox(allow_none=options.allow_no_sandbox)
         seed = secrets.randbits(62) if options.seed is None else options.seed
-        self._cases = plan_cases(problem, seed, quick=options.quick)
-        self._pool = _make_pool(problem, options, self._cases, self._sandbox)
-        self._prepared: tuple[PreparedCase, ...] | None = None
-        self._assembler: Assembler | None = None
-        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="compile")
-        try:
-            self._pool.restock("reference", "candidate", "compiler")
-        except BaseException:
-            self.close()
-            raise
+        self._court = _open_court(problem, options, self._sandbox, seed)
 
     @property
     def sandbox(self) -> Literal["bubblewrap", "none"]:
@@ -64,16 +62,18 @@ class Verifier:
         return self._sandbox.kind
 
     @property
+    def device(self) -> Literal["cpu", "cuda"]:
+        """Where candidates run."""
+        return self._device
+
+    @property
     def cases(self) -> tuple[Case, ...]:
         """The calls that every candidate has to stand, the smallest first."""
-        return self._cases
+        return self._court.cases
 
     def prepare(self) -> None:
         """Run the reference and refuse a spec at fault (ReferenceFailed). Done once."""
-        if self._prepared is None:
-            self._prepared = _run_reference(
-                self._problem, self._cases, self._pool, self._options.timeout_s
-            )
+        self._court.prepare()
 
     def verify(self, candidate: Candidate) -> Evaluation:
         """The verdict on `candidate`, within the options' `timeout_s` and the start of a worker.
@@ -81,27 +81,33 @@ class Verifier:
         Raises RunnerError, ReferenceFailed or SandboxUnavailable for faults that are not the
         candidate's. Bad candidates of every kind, and hostile ones, come back as data.
         """
+        return self._judge(candidate, final=False)
+
+    def finalize(self, candidate: Candidate) -> Evaluation:
+        """The verdict that is reported: everything again, with a new seed, in fresh processes.
+
+        On a GPU this is the measurement that counts, and compute-sanitizer runs where it is
+        installed. Raises as `verify` does.
+        """
+        return self._judge(candidate, final=True)
+
+    def _judge(self, candidate: Candidate, *, final: bool) -> Evaluation:
         started = time.monotonic()
         finding = screen(candidate.source, self._problem)
         times = {"screen": time.monotonic() - started}
         if finding is not None:
-            return evaluation_of(candidate, finding, times)
+            return evaluation_of(candidate, finding, times, device=self._device)
         started = time.monotonic()
-        self.prepare()
+        self._court.prepare()
         times["reference"] = time.monotonic() - started
-        try:
-            compiled, swept = self._run(candidate, times)
-        finally:
-            self._pool.restock("candidate", "compiler")
-        if self._pool.closed:
-            raise RunnerError(_CLOSED)
-        return conclude(candidate, compiled, swept, times)
+        evaluation = (self._court.finalize if final else self._court.judge)(candidate, times)
+        if self._court.closed:
+            raise RunnerError(CLOSED)
+        return evaluation
 
     def close(self) -> None:
         """End every process and give back all memory. Safe to call twice."""
-        self._pool.close()
-        self._executor.shutdown(wait=True)
-        self._prepared = None
+        self._court.close()
 
     def __enter__(self) -> Self:
         return self
@@ -114,93 +120,10 @@ class Verifier:
     ) -> None:
         self.close()
 
-    def _run(self, candidate: Candidate, times: dict[str, float]) -> tuple[Compiled, Swept]:
-        """Compile and sweep side by side; a candidate that does not compile is not swept on."""
-        prepared = self._prepared
-        if prepared is None:
-            raise RunnerError(_CLOSED)
-        started = time.monotonic()
-        compiler = self._pool.take("compiler")
-        runner: WorkerProcess | None = None
-        future: Future[tuple[Compiled, float]] | None = None
-        try:
-            runner = self._pool.take("candidate")
-            compiler.wait_ready()
-            runner.wait_ready()
-            times["start"] = time.monotonic() - started
-            deadline = time.monotonic() + self._options.timeout_s
-            stage = self._compile_stage(compiler)
-            try:
-                future = self._executor.submit(_compile, stage, candidate, runner, deadline)
-            except RuntimeError as error:  # what a closed executor raises
-                raise RunnerError(_CLOSED) from error
-            started = time.monotonic()
-            swept = Sweep(self._problem, runner, prepared).run(candidate, deadline)
-            times["sweep"] = time.monotonic() - started
-            # The sweep's core is free now: the next candidate's workers start on it.
-            self._pool.restock("candidate", "compiler")
-            if swept.finding is not None:
-                # What is left to compile cannot change the verdict.
-                stage.first_done.wait()
-                compiler.kill()
-            compiled, times["compile"] = future.result()
-            return compiled, swept
-        finally:
-            compiler.kill()
-            if future is not None:
-                future.exception()  # the thread uses both workers: wait before they are closed
-            self._pool.retire(compiler)
-            if runner is not None:
-                self._pool.retire(runner)
 
-    def _compile_stage(self, compiler: WorkerProcess) -> CompileStage:
-        if self._assembler is None:
-            self._assembler = Assembler(compiler.ready.get("ptxas", ()), self._sandbox)
-        return CompileStage(self._problem, compiler, self._assembler)
+def _open_court(problem: Problem, options: VerifyOptions, sandbox: Sandbox, seed: int) -> Court:
+    if options.device == "cpu":
+        return CpuCourt(problem, options, sandbox, seed)
+    from runner.verifier.gpu.court import GpuCourt
 
-
-def _compile(
-    stage: CompileStage, candidate: Candidate, runner: WorkerProcess, deadline: float
-) -> tuple[Compiled, float]:
-    started = time.monotonic()
-    compiled = stage.run(candidate, deadline)
-    if stops(compiled):
-        runner.kill()
-    return compiled, time.monotonic() - started
-
-
-def _make_pool(
-    problem: Problem, options: VerifyOptions, cases: tuple[Case, ...], sandbox: Sandbox
-) -> WorkerPool:
-    # Twice what is due: a wrong answer that is larger can still be described.
-    sizes: dict[Role, int] = {
-        "reference": 2 * arena_bytes(problem, cases, wide=True),
-        "candidate": 2 * arena_bytes(problem, cases, wide=False),
-        "compiler": _PTX_BYTES,
-    }
-    def start(role: Role) -> WorkerProcess:
-        arena = Arena.create(sizes[role])
-        try:
-            return WorkerProcess(
-                Start(role=role, sandbox=sandbox, arenas=(arena,), cpu_s=4 * options.timeout_s)
-            )
-        except BaseException:
-            arena.close()
-            raise
-
-    return WorkerPool(start, spares=options.spares)
-
-
-def _run_reference(
-    problem: Problem, cases: tuple[Case, ...], pool: WorkerPool, timeout_s: float
-) -> tuple[PreparedCase, ...]:
-    worker = pool.take("reference")
-    try:
-        worker.wait_ready()
-        return prepare_cases(problem, cases, worker, timeout_s)
-    except ReferenceFailed as error:
-        if pool.closed:
-            raise RunnerError(_CLOSED) from error
-        raise
-    finally:
-        pool.retire(worker)
+    return GpuCourt(problem, options, sandbox, seed)

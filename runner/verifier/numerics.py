@@ -4,7 +4,7 @@ The rule, for one output (y: float64 oracle; all errors absolute, in float64):
 
     e      = max(|low - y|, |noisy - y|, 16 c |y|)   the error that an honest evaluation makes
     E      = max of e over the element's 64 x 64 block, but at least
-             median over blocks of (max e / rms y), times this block's rms y
+             median over elements of (block's max e / block's rms y), times this block's rms y
     budget = multiplier * E + unit(y)                for each element
     rms    : rms(error) <= multiplier * R + rms(unit), in every block and over the whole, where
              R is rms e of that block, with the same kind of floor as E
@@ -21,6 +21,10 @@ is not judged by a lucky error of zero. Where |low - y| is not finite, the eleme
 infinity and its sign) must be the oracle's or the low-precision reference's.
 Integers and booleans must be equal; where `low` or `noisy` rounds otherwise, by that much not.
 The idea of a budget from the low-precision reference's own error: meta-pytorch/attention-gym.
+
+Everything streams over `tiles`, on the device of its tensors, and the host waits once or twice,
+not once a tile. A tile is first taken as finite; what turns out not to be is done again with care.
+The other side of the rule, an output beside its expectation, is `comparison`'s.
 """
 
 from __future__ import annotations
@@ -29,51 +33,39 @@ from dataclasses import dataclass
 
 import torch
 
-BLOCK = 64
+from runner.verifier.tiles import BLOCK_AXES, TILE_ELEMENTS, Tile, Tiling, block_norm, touched
+
 _COMPUTE_UNIT = {torch.float64: 2.0**-53}
 _FLOAT32_UNIT = 2.0**-24
 _NOISE_UNITS = 4
 _ORDER_FACTOR = 16
+# IEEE 754 binary64: the exponent's bits alone are the largest power of two not above |y|.
+_EXPONENT_BITS = 0x7FF << 52
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expected:
     """The truth about one output of one case, and what an honest error is.
 
-    All but `low` are float64 tensors of the output's shape; `honest` is E above, `honest_rms` is R.
-    `low` is the low-precision reference's output, in the output's dtype.
+    `exact` is float64, contiguous, of the output's shape. `honest_max` is E above, `honest_rms` R,
+    `unit_rms` rms(unit): one number a block. `low`: the low-precision reference's output, kept
+    only where it has elements that are not finite. `honest`: e for each element of an integer
+    output whose evaluations differ.
     """
 
     exact: torch.Tensor
-    low: torch.Tensor
-    honest: torch.Tensor
+    dtype: torch.dtype
+    honest_max: torch.Tensor
     honest_rms: torch.Tensor
-    unit: torch.Tensor
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
-    """One output beside its expectation. Figures are of the element and the block that used the
-    largest share of their budgets; None where no error can be given."""
-
-    wrong: torch.Tensor  # bool, the output's shape
-    max_error: float | None
-    max_budget: float
-    rms_error: float | None
-    rms_budget: float
-    worst_index: tuple[int, ...] | None
-    expected: float | None
-    found: float | None
+    unit_rms: torch.Tensor
+    low: torch.Tensor | None = None
+    honest: torch.Tensor | None = None
 
     @property
-    def passed(self) -> bool:
-        if self.max_error is None or self.rms_error is None:
-            return not bool(self.wrong.any()) and self.wrong.numel() == 0
-        return (
-            not bool(self.wrong.any())
-            and self.max_error <= self.max_budget
-            and self.rms_error <= self.rms_budget
-        )
+    def size_bytes(self) -> int:
+        """Of the memory held."""
+        held = (self.exact, self.honest_max, self.honest_rms, self.unit_rms, self.low, self.honest)
+        return sum(tensor.nbytes for tensor in held if tensor is not None)
 
 
 def compute_noise(dtype: torch.dtype) -> float:
@@ -81,11 +73,22 @@ def compute_noise(dtype: torch.dtype) -> float:
     return _NOISE_UNITS * _COMPUTE_UNIT.get(dtype, _FLOAT32_UNIT)
 
 
-def disturb(tensor: torch.Tensor, noise: float, generator: torch.Generator) -> torch.Tensor:
-    """A float64 copy of `tensor` with each element off by ± `noise` of itself."""
-    signs = torch.randint(0, 2, tensor.shape, generator=generator, dtype=torch.int8) * 2 - 1
-    wide = tensor.to(torch.float64)
-    return wide + wide * (signs.to(torch.float64) * noise)
+def disturb(
+    tensor: torch.Tensor,
+    noise: float,
+    generator: torch.Generator,
+    out: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """A float64 copy of `tensor`, in `out` if given, with each element off by ± `noise` of itself.
+
+    The generator is of the tensor's device.
+    """
+    wide = tensor.to(torch.float64, copy=True) if out is None else out.copy_(tensor)
+    for part in torch.split(wide.view(-1), TILE_ELEMENTS[wide.device.type]):
+        signs = torch.empty(part.shape, dtype=torch.int8, device=part.device)
+        signs.random_(0, 2, generator=generator).mul_(2).sub_(1)
+        part.addcmul_(part, signs.to(torch.float64), value=noise)
+    return wide
 
 
 def rounding_unit(values: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
@@ -96,149 +99,99 @@ def rounding_unit(values: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
     """
     if not dtype.is_floating_point:
         return torch.zeros_like(values)
-    info = torch.finfo(dtype)
-    floor = info.smallest_normal * info.eps if dtype is torch.float16 else info.smallest_normal
-    finite = torch.where(values.isfinite(), values.abs(), 0.0)
-    _, exponent = torch.frexp(finite)
-    unit = torch.ldexp(torch.full_like(finite, info.eps), exponent - 1)
-    return torch.where(finite > 0, unit, 0.0).clamp(min=floor)
+    return powers_of_two(values.nan_to_num(0.0, 0.0, 0.0), dtype).mul_(torch.finfo(dtype).eps)
 
 
 def expect(exact: torch.Tensor, low: torch.Tensor, noisy: torch.Tensor) -> Expected:
     """Build the expectation. `exact`, `noisy`: float64; `low`: in the output's own dtype."""
-    exact = exact.to(torch.float64)
-    own = _error(low.to(torch.float64), exact)
-    disturbed = _error(noisy.to(torch.float64), exact)
-    error = torch.maximum(own, disturbed)
-    unit = rounding_unit(exact, low.dtype)
+    exact = exact.to(torch.float64).contiguous()
     if exact.numel() == 0:
-        return Expected(exact=exact, low=low, honest=error, honest_rms=error, unit=unit)
+        none = exact.new_zeros((0, 0))
+        return Expected(
+            exact=exact, dtype=low.dtype, honest_max=none, honest_rms=none, unit_rms=none
+        )
     if not low.dtype.is_floating_point:
-        rms = _block_rms(error)
-        return Expected(exact=exact, low=low, honest=error, honest_rms=rms, unit=unit)
-    known = torch.where(exact.isfinite(), exact.abs(), 0.0)
-    error = torch.maximum(error, known * _ORDER_FACTOR * compute_noise(low.dtype))
-    scale = _block_rms(known)
+        return _expect_integers(exact, low, noisy)
+    tiling = Tiling(exact)
+    largest, rms, scale, units = (tiling.new_grid() for _ in range(4))
+
+    def measure(tile: Tile, *, careful: bool) -> None:
+        y = tile.cut(exact)
+        error = _gap(tile.cut(low), y, careful=careful)
+        torch.maximum(error, _gap(tile.cut(noisy), y, careful=careful), out=error)
+        known = y.nan_to_num(0.0, 0.0, 0.0) if careful else y
+        room = (known * (_ORDER_FACTOR * compute_noise(low.dtype))).abs_()
+        torch.maximum(error, room, out=error)
+        torch.amax(error, BLOCK_AXES, out=tile.of(largest))
+        block_norm(error, tile.of(rms))
+        block_norm(known, tile.of(scale))
+        block_norm(powers_of_two(known, low.dtype), tile.of(units))
+
+    for tile in tiling:
+        measure(tile, careful=False)
+    odd = ~(largest.isfinite() & scale.isfinite())
+    special = bool(odd.any())
+    if special:
+        for tile in touched(tiling, odd):
+            measure(tile, careful=True)
+    counts = tiling.counts()
+    root = counts.sqrt()
+    scale.div_(root)
     return Expected(
         exact=exact,
-        low=low,
-        honest=_at_least_typical(_block_max(error), scale),
-        honest_rms=_at_least_typical(_block_rms(error), scale),
-        unit=unit,
+        dtype=low.dtype,
+        honest_max=_at_least_typical(largest, scale, counts),
+        honest_rms=_at_least_typical(rms.div_(root), scale, counts),
+        unit_rms=units.div_(root).mul_(torch.finfo(low.dtype).eps),
+        low=low if special and not bool(low.isfinite().all()) else None,
     )
 
 
-def compare(found: torch.Tensor, expected: Expected, multiplier: float) -> Comparison:
-    """Judge one output of the expected shape and dtype."""
-    exact = expected.exact
-    value = found.to(torch.float64)
-    budget = multiplier * expected.honest + expected.unit
-    error = (value - exact).abs()
-    finite = value.isfinite() & exact.isfinite()
-    error = torch.where(finite, error, torch.inf)
-    excused = ~finite & _same_class(value, expected, budget)
-    error = torch.where(excused, 0.0, error)
-    wrong = error > budget
-    if error.numel() == 0:
-        return Comparison(
-            wrong=wrong, max_error=0.0, max_budget=0.0, rms_error=0.0, rms_budget=0.0,
-            worst_index=None, expected=None, found=None,
-        )  # fmt: skip
-    share = torch.where(error > 0, error / budget.clamp(min=torch.finfo(torch.float64).tiny), 0.0)
-    flat = int(share.argmax())
-    worst_error = float(error.flatten()[flat])
-    rms_error, rms_budget = _worst_rms(error, multiplier * expected.honest_rms, expected.unit)
-    index = tuple(int(i) for i in torch.unravel_index(torch.tensor(flat), error.shape))
-    return Comparison(
-        wrong=wrong,
-        max_error=worst_error if worst_error < torch.inf else None,
-        max_budget=float(budget.flatten()[flat]),
-        rms_error=rms_error if rms_error < torch.inf else None,
-        rms_budget=rms_budget,
-        worst_index=index,
-        expected=_finite(exact.flatten()[flat]),
-        found=_finite(value.flatten()[flat]),
+def _expect_integers(exact: torch.Tensor, low: torch.Tensor, noisy: torch.Tensor) -> Expected:
+    """No block lends its room to others: each element's budget is its own."""
+    honest = torch.empty_like(exact)
+    tiling = Tiling(exact)
+    rms = tiling.new_grid()
+    for tile in tiling:
+        y = tile.cut(exact)
+        error = _gap(tile.cut(low).to(torch.float64), y, careful=True)
+        torch.maximum(error, _gap(tile.cut(noisy), y, careful=True), out=error)
+        tile.cut(honest).copy_(error)
+        block_norm(error, tile.of(rms))
+    none = tiling.new_grid()
+    return Expected(
+        exact=exact,
+        dtype=low.dtype,
+        honest_max=none,
+        honest_rms=rms.div_(tiling.counts().sqrt()),
+        unit_rms=none,
+        honest=honest if bool((rms > 0).any()) else None,
     )
 
 
-def _error(value: torch.Tensor, exact: torch.Tensor) -> torch.Tensor:
-    """|value - exact|; 0 where either is not finite: such elements are judged by class."""
-    error = (value - exact).abs()
-    return torch.where(value.isfinite() & exact.isfinite(), error, 0.0)
+def powers_of_two(finite: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """The spacing of a floating `dtype` at each of `finite` (float64), divided by its epsilon."""
+    info = torch.finfo(dtype)
+    floor = info.smallest_normal * info.eps if dtype is torch.float16 else info.smallest_normal
+    powers = (finite.view(torch.int64) & _EXPONENT_BITS).view(torch.float64)
+    return powers.clamp_(min=floor / info.eps)
 
 
-def _at_least_typical(error: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
+def _gap(value: torch.Tensor, exact: torch.Tensor, *, careful: bool) -> torch.Tensor:
+    """|value - exact|; with care 0 where either is not finite: there the class decides."""
+    gap = (value - exact).abs_()
+    return gap.nan_to_num_(0.0, 0.0, 0.0) if careful else gap
+
+
+def _at_least_typical(
+    error: torch.Tensor, scale: torch.Tensor, counts: torch.Tensor
+) -> torch.Tensor:
     """A block whose own error is small by luck gets the typical relative error of all blocks."""
     live = scale > 0
     if not bool(live.any()):
         return error
-    typical = (error[live] / scale[live]).median()
-    return torch.maximum(error, typical * scale)
-
-
-def _same_class(value: torch.Tensor, expected: Expected, budget: torch.Tensor) -> torch.Tensor:
-    """Where a non-finite value, or a value where the oracle is not finite, is right."""
-    dtype = expected.low.dtype
-    rounded = expected.exact.to(dtype).to(torch.float64)
-    low = expected.low.to(torch.float64)
-    right = _alike(value, rounded) | _alike(value, low)
-    if dtype.is_floating_point:
-        # Within the budget of the largest number either side of overflow is honest.
-        edge = expected.exact.isfinite() & (expected.exact.abs() + budget >= torch.finfo(dtype).max)
-        right = right | (edge & value.isinf() & (value.sign() == expected.exact.sign()))
-    return right
-
-
-def _alike(value: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
-    return (value.isnan() & other.isnan()) | (value.isinf() & (value == other))
-
-
-def _worst_rms(
-    error: torch.Tensor, honest: torch.Tensor, unit: torch.Tensor
-) -> tuple[float, float]:
-    """RMS error and RMS budget of the block, or of the whole, that used most of its budget."""
-    found = torch.cat([_block_rms(error).flatten(), _whole_rms(error)])
-    # `honest` is a block's RMS already, the same for each of its elements.
-    allowed = torch.cat([honest.flatten(), _whole_rms(honest)])
-    allowed = allowed + torch.cat([_block_rms(unit).flatten(), _whole_rms(unit)])
-    tiny = torch.finfo(torch.float64).tiny
-    worst = int((found / allowed.clamp(min=tiny)).argmax())
-    return float(found[worst]), float(allowed[worst])
-
-
-def _whole_rms(tensor: torch.Tensor) -> torch.Tensor:
-    return tensor.square().mean().sqrt().reshape(1)
-
-
-def _block_max(tensor: torch.Tensor) -> torch.Tensor:
-    blocks = _blocks(tensor).amax(dim=(1, 3), keepdim=True)
-    return _unblock(blocks, tensor)
-
-
-def _block_rms(tensor: torch.Tensor) -> torch.Tensor:
-    total = _blocks(tensor.square()).sum(dim=(1, 3), keepdim=True)
-    count = _blocks(torch.ones_like(tensor)).sum(dim=(1, 3), keepdim=True)
-    return _unblock((total / count).sqrt(), tensor)
-
-
-def _blocks(tensor: torch.Tensor) -> torch.Tensor:
-    """As (row blocks, rows, column blocks, columns); a short last block is padded with zeros."""
-    rows = tensor.reshape(-1, tensor.shape[-1] if tensor.dim() else 1)
-    height, width = (min(BLOCK, size) for size in rows.shape)
-    pad = (-rows.shape[1] % width, -rows.shape[0] % height)
-    padded = torch.nn.functional.pad(rows, (0, pad[0], 0, pad[1]))
-    return padded.reshape(padded.shape[0] // height, height, -1, width)
-
-
-def _unblock(blocks: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
-    """Give every element of `like` the value of its block."""
-    rows = like.reshape(-1, like.shape[-1] if like.dim() else 1)
-    height, width = (min(BLOCK, size) for size in rows.shape)
-    spread = blocks.expand(-1, height, -1, width)
-    whole = spread.reshape(blocks.shape[0] * height, blocks.shape[2] * width)
-    return whole[: rows.shape[0], : rows.shape[1]].reshape(like.shape)
-
-
-def _finite(value: torch.Tensor) -> float | None:
-    number = float(value)
-    return number if number - number == 0 else None
+    ratios, order = (error[live] / scale[live]).sort()
+    # The lower median over elements: each block stands for as many as it has.
+    before = counts[live][order].cumsum(0)
+    middle = torch.searchsorted(before, ((before[-1:] - 1) / 2).floor(), right=True)
+    return torch.maximum(error, ratios[middle] * scale)

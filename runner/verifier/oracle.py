@@ -1,209 +1,253 @@
-"""The truth about a problem: runs its reference, hostile too, in a sandboxed worker of its own.
+"""The truth about a problem: the cases, their inputs and the expected outputs, made when asked for.
 
-Owns the cases, their inputs and the expected outputs, which never leave the judge; the checks of
-the reference; and the gate that refuses a spec whose tests a degenerate answer would pass.
+Owns what is kept of it, which never leaves the judge, and the order in which a reference is
+checked. The reference itself runs in a sandboxed worker of its own (`reference`).
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
 import torch
 
 from runner.errors import ReferenceFailed
-from runner.problem import REFERENCE_FILE, Problem, TensorSpec
-from runner.verifier.arena import Slot, end_of, lay_out, torch_dtype
-from runner.verifier.finding import first_line
+from runner.problem import Problem
+from runner.verifier.arena import end_of, lay_out, torch_dtype
+from runner.verifier.bytewise import same_bytes
 from runner.verifier.inputs import Case, make_inputs
-from runner.verifier.numerics import Expected, compare, compute_noise, disturb, expect
-from runner.verifier.process import WorkerFailed, WorkerProcess
+from runner.verifier.layouts import SECOND_START, behind, input_slots
+from runner.verifier.numerics import Expected, compute_noise, disturb, expect
+from runner.verifier.process import WorkerProcess
+from runner.verifier.reference import Reference, TooLarge, is_out_of_memory
+from runner.verifier.spec_gate import SpecGate
+
+_SPARE_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreparedCase:
-    """One case with all that is needed to judge it. `outputs_at`: where outputs may begin."""
+    """One case with all that is needed to judge it.
+
+    `inputs` are the judge's own copies, contiguous, on the device where the case is run.
+    """
 
     case: Case
     inputs: dict[str, torch.Tensor]
-    slots: tuple[Slot, ...]
-    outputs_at: int
     expected: tuple[Expected, ...]
+
+    @property
+    def size_bytes(self) -> int:
+        """Of the memory held."""
+        inputs = sum(tensor.nbytes for tensor in self.inputs.values())
+        return inputs + sum(expected.size_bytes for expected in self.expected)
 
 
 def arena_bytes(problem: Problem, cases: Sequence[Case], *, wide: bool) -> int:
     """What one call needs at most; `wide`: everything in float64. One spare MiB for layout."""
 
     def of(case: Case) -> int:
+        specs = problem.outputs if not wide else problem.inputs + problem.outputs
         rows = [
             ("float64" if wide else spec.dtype, spec.concrete_shape(case.workload))
-            for spec in (*problem.inputs, *problem.outputs)
+            for spec in specs
         ]
-        return end_of(lay_out(rows))
+        start = 0 if wide else behind(input_slots(problem, case, SECOND_START))
+        return end_of(lay_out(rows, start))
 
-    return max(of(case) for case in cases) + (1 << 20)
+    return max(of(case) for case in cases) + _SPARE_BYTES
+
+
+class Oracle:
+    """Expected outputs of `cases`, from the reference in `worker`, which its maker retires.
+
+    The smallest case comes first. `prepare` goes through all of them once; after it, what fits
+    into `keep_bytes` is kept, the rest is made again by each `case`. `timeout_s` bounds `prepare`
+    and each later `case`.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        cases: Sequence[Case],
+        worker: WorkerProcess,
+        *,
+        timeout_s: float,
+        keep_bytes: int,
+    ) -> None:
+        self.cases = tuple(cases)
+        self.too_large: dict[str, str] = {}
+        self._problem = problem
+        self._device = worker.arena.device
+        self.reference = Reference(problem, worker, timeout_s)
+        self._keep_bytes = keep_bytes
+        self._kept: dict[tuple[str, int], PreparedCase] = {}
+        self._prepared = False
+
+    def prepare(self) -> None:
+        """Check the reference on every case, and the spec. Raises ReferenceFailed. Done once.
+
+        Workloads that this machine has no memory for leave `cases`; `too_large` says why.
+        """
+        if self._prepared:
+            return
+        _check_library_ops(self._problem)
+        self.reference.limit()
+        self.reference.load()
+        gate = SpecGate(self._problem)
+        checked_twice = False
+        for case in self.cases:
+            if str(case.workload) in self.too_large:
+                continue
+            try:
+                with _memory_errors(), self._wiping():
+                    inputs = make_inputs(self._problem, case, self._device)
+                    prepared = self._make(case, inputs)
+                    if not checked_twice:
+                        self._run_again(prepared)
+                        checked_twice = True
+                    gate.take(prepared.inputs, prepared.expected, self._rounded(prepared, gate))
+                    self._keep(prepared)
+            except TooLarge as error:
+                self.too_large[str(case.workload)] = error.reason
+        self.cases = tuple(c for c in self.cases if str(c.workload) not in self.too_large)
+        if not self.cases:
+            raise ReferenceFailed(
+                "every workload is too large for this machine: "
+                + "; ".join(f"{name}: {reason}" for name, reason in self.too_large.items())
+            )
+        gate.refuse()
+        keys = {_key(case) for case in self.cases}
+        self._kept = {key: kept for key, kept in self._kept.items() if key in keys}
+        self._prepared = True
+
+    def case(self, index: int) -> PreparedCase:
+        """Case number `index` of `cases`, after `prepare`. Raises ReferenceFailed."""
+        case = self.cases[index]
+        known = self._kept.get(_key(case))
+        if known is not None:
+            return known
+        prepared = self.expect_of(case)
+        self._keep(prepared)
+        return prepared
+
+    def expect_of(self, case: Case, inputs: dict[str, torch.Tensor] | None = None) -> PreparedCase:
+        """The truth for a case, or for other `inputs` of its form; nothing is kept.
+
+        Raises ReferenceFailed.
+        """
+        self.reference.limit()
+        try:
+            with _memory_errors(), self._wiping():
+                return self._make(case, inputs or make_inputs(self._problem, case, self._device))
+        except TooLarge as error:
+            raise ReferenceFailed(f"on {case}: {error.reason}") from error
+
+    def close(self) -> None:
+        """Give back what is kept."""
+        self._kept.clear()
+
+    def _keep(self, prepared: PreparedCase) -> None:
+        held = sum(kept.size_bytes for kept in self._kept.values())
+        if held + prepared.size_bytes <= self._keep_bytes:
+            self._kept[_key(prepared.case)] = prepared
+
+    def _make(self, case: Case, inputs: dict[str, torch.Tensor]) -> PreparedCase:
+        problem = self._problem
+        low = self.reference.call(case, inputs)
+        exact = [
+            value.to(torch.float64, copy=True)
+            for value in self.reference.call_in_float64(case, inputs, _widen)
+        ]
+        noise = max(compute_noise(torch_dtype(spec.dtype)) for spec in problem.outputs)
+        generator = torch.Generator(self._device).manual_seed(case.seed ^ 1)
+        # Read where they lie: they only say how large an honest error is.
+        noisy = self.reference.call_in_float64(
+            case, inputs, partial(_disturb, noise=noise, generator=generator)
+        )
+        return PreparedCase(
+            case=case, inputs=inputs, expected=tuple(map(expect, exact, low, noisy))
+        )
+
+    def _run_again(self, prepared: PreparedCase) -> None:
+        """An answer that changes from call to call, or with the seed, is nobody's to match."""
+        again = Case(
+            workload=prepared.case.workload,
+            distribution=prepared.case.distribution,
+            seed=prepared.case.seed ^ 2,
+        )
+        once = self.reference.call(prepared.case, prepared.inputs)
+        twice = self.reference.call(again, prepared.inputs)
+        for spec, one, other in zip(self._problem.outputs, once, twice, strict=True):
+            if not same_bytes(one, other):
+                raise ReferenceFailed(
+                    f"the reference is not deterministic: {spec.name} differs between two calls "
+                    f"with the same inputs, on {prepared.case}"
+                )
+
+    def _rounded(
+        self, prepared: PreparedCase, gate: SpecGate
+    ) -> Mapping[torch.dtype, list[torch.Tensor]]:
+        """What the reference says of inputs rounded to half precision, where the gate asks."""
+        found: dict[torch.dtype, list[torch.Tensor]] = {}
+        for half in gate.halves():
+            outputs = self.reference.call_in_float64(
+                prepared.case, prepared.inputs, partial(_round, half=half)
+            )
+            found[half] = [value.clone() for value in outputs]
+        return found
+
+    @contextmanager
+    def _wiping(self) -> Iterator[None]:
+        try:
+            yield
+        finally:
+            self.reference.wipe()
+
+
+def _key(case: Case) -> tuple[str, int]:
+    return str(case), case.seed
+
+
+@contextmanager
+def _memory_errors() -> Iterator[None]:
+    """The judge's own memory may run out as well."""
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(type(error).__name__, str(error)):
+            raise
+        said = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+        raise TooLarge(f"the judge ran out of memory ({said})") from error
+
+
+def _check_library_ops(problem: Problem) -> None:
+    unknown = [name for name in problem.library_ops if not hasattr(torch.ops.aten, name)]
+    if unknown:
+        raise ReferenceFailed(f"library_ops names no operator of PyTorch: {', '.join(unknown)}")
+
+
+def _widen(tensor: torch.Tensor, view: torch.Tensor) -> object:
+    return view.copy_(tensor)
+
+
+def _disturb(
+    tensor: torch.Tensor, view: torch.Tensor, *, noise: float, generator: torch.Generator
+) -> object:
+    return disturb(tensor, noise, generator, out=view)
+
+
+def _round(tensor: torch.Tensor, view: torch.Tensor, *, half: torch.dtype) -> object:
+    # Inputs that are half already stay as they are; so do integers, which never come here.
+    return view.copy_(tensor.to(half) if tensor.dtype.itemsize > half.itemsize else tensor)
 
 
 def prepare_cases(
     problem: Problem, cases: Sequence[Case], worker: WorkerProcess, timeout_s: float
-) -> tuple[PreparedCase, ...]:
-    """Run the reference on every case. Raises ReferenceFailed when the spec is at fault."""
-    runner = _ReferenceRunner(problem, worker, time.monotonic() + timeout_s, timeout_s)
-    runner.load()
-    prepared = tuple(runner.prepare(case) for case in cases)
-    _refuse_degenerate(problem, prepared)
-    return prepared
-
-
-class _ReferenceRunner:
-    def __init__(
-        self, problem: Problem, worker: WorkerProcess, deadline: float, timeout_s: float
-    ) -> None:
-        self._problem = problem
-        self._worker = worker
-        self._deadline = deadline
-        self._timeout_s = timeout_s
-
-    def load(self) -> None:
-        job = {"op": "load", "source": self._problem.reference_text, "file": REFERENCE_FILE}
-        self._ask({**job, "entry": self._problem.entry}, "while it was imported")
-
-    def prepare(self, case: Case) -> PreparedCase:
-        problem = self._problem
-        inputs = make_inputs(problem, case)
-        wide = {name: _widen(tensor) for name, tensor in inputs.items()}
-        noise = max(compute_noise(torch_dtype(spec.dtype)) for spec in problem.outputs)
-        generator = torch.Generator().manual_seed(case.seed ^ 1)
-        noisy = {name: _disturb(tensor, noise, generator) for name, tensor in wide.items()}
-        low = self._call(case, inputs, precise=False)
-        for spec, value in zip(problem.outputs, low, strict=True):
-            if value.dtype is not torch_dtype(spec.dtype):
-                found = str(value.dtype).removeprefix("torch.")
-                raise ReferenceFailed(
-                    f"the reference returns {spec.name} as {found}; the spec says {spec.dtype}"
-                )
-        exact = self._call(case, wide, precise=True)
-        disturbed = self._call(case, noisy, precise=True)
-        rows = [(spec.dtype, spec.concrete_shape(case.workload)) for spec in problem.inputs]
-        slots = lay_out(rows)
-        return PreparedCase(
-            case=case,
-            inputs=inputs,
-            slots=slots,
-            outputs_at=slots[-1].next_offset,
-            expected=tuple(map(expect, exact, low, disturbed)),
-        )
-
-    def _call(
-        self, case: Case, inputs: dict[str, torch.Tensor], *, precise: bool
-    ) -> list[torch.Tensor]:
-        arena = self._worker.arena
-        rows = [(str(t.dtype).removeprefix("torch."), tuple(t.shape)) for t in inputs.values()]
-        slots = lay_out(rows)
-        for slot, tensor in zip(slots, inputs.values(), strict=True):
-            arena.tensor(slot).copy_(tensor)
-        job = {
-            "op": "call",
-            "inputs": [slot.to_json() for slot in slots],
-            "outputs_at": slots[-1].next_offset,
-            "precise": precise,
-            "seed": case.seed,
-        }
-        reply = self._ask(job, f"on {case}")
-        return self._read(case, reply)
-
-    def _read(self, case: Case, reply: dict[str, Any]) -> list[torch.Tensor]:
-        specs = self._problem.outputs
-        rows = reply.get("outputs")
-        if not isinstance(rows, list) or len(rows) != len(specs):
-            raise ReferenceFailed(
-                f"the reference returns {reply.get('returned')!s:.60}; "
-                f"the spec has {len(specs)} output(s)"
-            )
-        return [self._read_one(case, spec, row) for spec, row in zip(specs, rows, strict=True)]
-
-    def _read_one(self, case: Case, spec: TensorSpec, row: Any) -> torch.Tensor:
-        shape = spec.concrete_shape(case.workload)
-        if not isinstance(row, dict) or row.get("type") != "torch.Tensor":
-            kind = row.get("type") if isinstance(row, dict) else row
-            raise ReferenceFailed(
-                f"the reference returns {kind!s:.60} for {spec.name}, not a tensor"
-            )
-        if row.get("shape") != list(shape):
-            raise ReferenceFailed(
-                f"on {case} the reference returns {spec.name} of shape {row.get('shape')!s:.80}; "
-                f"the spec says {list(shape)}"
-            )
-        try:
-            return self._worker.arena.tensor(Slot.from_json(row)).clone()
-        except ValueError as error:
-            raise ReferenceFailed(
-                f"the reference returns {spec.name} unreadably: {error}"
-            ) from error
-
-    def _ask(self, job: dict[str, Any], when: str) -> dict[str, Any]:
-        try:
-            reply = self._worker.ask(job, self._deadline)
-        except WorkerFailed as error:
-            reason = error.reason
-            if error.kind == "timeout":
-                reason = f"it did not finish within {self._timeout_s:g} s"
-            raise ReferenceFailed(f"the reference failed {when}: {reason}") from error
-        if reply.get("ok") is not True:
-            line = reply.get("line")
-            place = f" (line {line})" if isinstance(line, int) else ""
-            said = first_line(f"{reply.get('type')}: {reply.get('message')}")
-            raise ReferenceFailed(f"the reference failed {when}: {said}{place}")
-        return reply
-
-
-def _widen(tensor: torch.Tensor) -> torch.Tensor:
-    return tensor.to(torch.float64) if tensor.is_floating_point() else tensor
-
-
-def _disturb(tensor: torch.Tensor, noise: float, generator: torch.Generator) -> torch.Tensor:
-    return disturb(tensor, noise, generator) if tensor.is_floating_point() else tensor
-
-
-def _refuse_degenerate(problem: Problem, prepared: Sequence[PreparedCase]) -> None:
-    """Raise ReferenceFailed when an answer without any work would pass all cases."""
-    for index, output in enumerate(problem.outputs):
-        by_case = [_degenerate(case, index) for case in prepared]
-        for what in by_case[0]:
-            pairs = zip(prepared, by_case, strict=True)
-            if all(_passes(answers[what], case, index, problem) for case, answers in pairs):
-                raise ReferenceFailed(
-                    f"the spec's tests cannot tell right from wrong: {what} would pass as "
-                    f"{output.name} on every case; choose other test workloads or a lower tolerance"
-                )
-
-
-def _degenerate(case: PreparedCase, index: int) -> dict[str, torch.Tensor | None]:
-    """Answers without any work for one output; None where a case has none of that kind."""
-    low = case.expected[index].low
-    answers: dict[str, torch.Tensor | None] = {
-        "all zeros": torch.zeros_like(low),
-        "one constant": _constant(low),
-    }
-    for name, tensor in case.inputs.items():
-        same = tensor.shape == low.shape and tensor.dtype is low.dtype
-        answers[f"a copy of {name}"] = tensor if same else None
-    return answers
-
-
-def _passes(answer: torch.Tensor | None, case: PreparedCase, index: int, problem: Problem) -> bool:
-    if answer is None:
-        return False
-    return compare(answer, case.expected[index], problem.tolerance.multiplier).passed
-
-
-def _constant(low: torch.Tensor) -> torch.Tensor:
-    if low.numel() == 0:
-        return low.clone()
-    if low.dtype is torch.bool:
-        return torch.ones_like(low)
-    wide = low.to(torch.float64)
-    mean = torch.where(wide.isfinite(), wide, 0.0).mean()
-    return torch.full_like(low, float(mean) if low.is_floating_point() else round(float(mean)))
+) -> Oracle:
+    """A prepared oracle that keeps everything: the worker is not needed afterwards."""
+    oracle = Oracle(problem, cases, worker, timeout_s=timeout_s, keep_bytes=1 << 62)
+    oracle.prepare()
+    return oracle

@@ -12,20 +12,18 @@ import torch
 
 from runner.contract import EvaluationStatus
 from runner.problem import Problem, TensorSpec
-from runner.verifier.arena import Arena, Slot
+from runner.verifier.arena import SharedMemory, Slot
 from runner.verifier.finding import Finding
-from runner.verifier.oracle import PreparedCase
+from runner.verifier.inputs import Case
 
 
 def read_outputs(
-    problem: Problem, case: PreparedCase, reply: dict[str, Any], arena: Arena, stage: str
+    problem: Problem, case: Case, reply: dict[str, Any], arena: SharedMemory, stage: str
 ) -> list[torch.Tensor] | Finding:
     """Copies of the outputs in the spec's order, or what is wrong with their form."""
 
     def finding(status: EvaluationStatus, summary: str) -> Finding:
-        return Finding(
-            status=status, stage=stage, summary=summary, detail=f"{summary}\nOn {case.case}."
-        )
+        return Finding(status=status, stage=stage, summary=summary, detail=f"{summary}\nOn {case}.")
 
     rows = reply.get("outputs")
     rows = rows if isinstance(rows, list) else []
@@ -34,7 +32,15 @@ def read_outputs(
         return finding(EvaluationStatus.INCORRECT_SHAPE, shape_fault)
     safe = [row if isinstance(row, dict) else {} for row in rows]
     pairs = list(zip(problem.outputs, safe, strict=True))
-    for check in (_type_fault, _device_fault, _shape_fault, _dtype_fault):
+
+    def device_fault(spec: TensorSpec, row: dict[str, Any], case: Case) -> Fault | None:
+        device, due = str(row.get("device"))[:20], arena.device.type
+        if device == due:
+            return None
+        told = f"{spec.name} is on device {device}, its inputs are on {due}"
+        return EvaluationStatus.RUNTIME_ERROR, told
+
+    for check in (_type_fault, device_fault, _shape_fault, _dtype_fault):
         for spec, row in pairs:
             fault = check(spec, row, case)
             if fault is not None:
@@ -63,7 +69,7 @@ def _count_fault(problem: Problem, reply: dict[str, Any], count: int) -> str | N
     )
 
 
-def _type_fault(spec: TensorSpec, row: dict[str, Any], case: PreparedCase) -> Fault | None:
+def _type_fault(spec: TensorSpec, row: dict[str, Any], case: Case) -> Fault | None:
     kind = str(row.get("type"))[:60]
     if kind == "torch.Tensor":
         return None
@@ -77,25 +83,15 @@ def _type_fault(spec: TensorSpec, row: dict[str, Any], case: PreparedCase) -> Fa
     return EvaluationStatus.INCORRECT_SHAPE, f"{spec.name} is {shown}, not a tensor"
 
 
-def _device_fault(spec: TensorSpec, row: dict[str, Any], case: PreparedCase) -> Fault | None:
-    device = str(row.get("device"))[:20]
-    if device == "cpu":
-        return None
-    return (
-        EvaluationStatus.RUNTIME_ERROR,
-        f"{spec.name} is on device {device}, its inputs are on cpu",
-    )
-
-
-def _shape_fault(spec: TensorSpec, row: dict[str, Any], case: PreparedCase) -> Fault | None:
-    wanted = list(spec.concrete_shape(case.case.workload))
+def _shape_fault(spec: TensorSpec, row: dict[str, Any], case: Case) -> Fault | None:
+    wanted = list(spec.concrete_shape(case.workload))
     if row.get("shape") == wanted:
         return None
     found = str(row.get("shape"))[:100]
     return EvaluationStatus.INCORRECT_SHAPE, f"{spec.name} has shape {found}, expected {wanted}"
 
 
-def _dtype_fault(spec: TensorSpec, row: dict[str, Any], case: PreparedCase) -> Fault | None:
+def _dtype_fault(spec: TensorSpec, row: dict[str, Any], case: Case) -> Fault | None:
     if row.get("dtype") == spec.dtype:
         return None
     found = str(row.get("dtype"))[:20]

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 
 import torch
 
-from runner.verifier.numerics import Comparison, Expected
+from runner.verifier.comparison import Comparison, wrong_mask
+from runner.verifier.numerics import Expected
 
 _TILES = (256, 128, 64, 32, 16)
 
@@ -23,8 +24,7 @@ def describe_difference(
 
     `axes` are the spec's names (or sizes) of the output's dimensions.
     """
-    wrong = comparison.wrong
-    count, total = int(wrong.sum()), wrong.numel()
+    count, total = comparison.wrong_elements, comparison.elements
     if count == 0:
         return [
             f"every element is within its own budget, but the errors together are too large: "
@@ -32,6 +32,7 @@ def describe_difference(
         ]
     share = "every element" if count == total else f"{count} of {total} elements"
     lines = [f"{share} wrong ({100 * count / total:.3g} %)"]
+    wrong = wrong_mask(found, expected, comparison.multiplier)
     lines += _where(wrong, axes)
     first = tuple(int(i) for i in wrong.nonzero()[0])
     indices = dict.fromkeys([first, *([comparison.worst_index] if comparison.worst_index else [])])

@@ -48,6 +48,7 @@ class Start:
 
     `arenas`: the first is where its jobs' tensors lie. `owned`: they end with the worker.
     `device_fraction`: the share of the GPU's memory that it may take. `tools`: see `Tools`.
+    `cache`: a folder that it may read (`gpu.triton_cache`).
     """
 
     role: Role
@@ -57,6 +58,7 @@ class Start:
     owned: bool = True
     device_fraction: float = 1.0
     tools: Tools | None = None
+    cache: Path | None = None
 
 
 class WorkerFailed(Exception):
@@ -97,17 +99,21 @@ class WorkerProcess:
             "data": DATA_BYTES,
             "cpu_s": int(start.cpu_s) + 1,
             "device_fraction": start.device_fraction,
+            "triton_cache": str(start.cache) if start.cache else None,
+            "started_s": time.monotonic(),
         }
         command = [
             *(interpreter(), "-P", "-s", "-m", "runner.verifier.worker", json.dumps(settings)),
         ]
         try:
             self._process = subprocess.Popen(
-                start.sandbox.wrap(command, gpu=self._gpu),
+                start.sandbox.wrap(
+                    command, gpu=self._gpu, visible=[start.cache] if start.cache else ()
+                ),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._stderr,
-                env=start.sandbox.environment(_role_environment(start.role), self._folder),
+                env=start.sandbox.environment(role_environment(start.role), self._folder),
                 cwd=self._folder or "/",
                 pass_fds=[arena.fd for arena in start.arenas],
                 start_new_session=True,
@@ -248,7 +254,8 @@ class WorkerProcess:
         return f"it ended itself with exit status {code}"
 
 
-def _role_environment(role: Role) -> dict[str, str]:
+def role_environment(role: Role) -> dict[str, str]:
+    """What a worker of `role` gets besides the sandbox's own environment."""
     threads = {"OMP_NUM_THREADS": "2" if role == "reference" else "1"}
     if role == "candidate":
         return {"TRITON_INTERPRET": "1", **threads}

@@ -90,14 +90,15 @@ def rank(evaluation: Evaluation) -> tuple[float, ...]:
 def performance_rank(evaluation: Evaluation) -> tuple[float, ...]:
     """The order of timed evaluations: smaller is better.
 
-    First how many workloads could not be timed, because a mean over fewer is no better mean; then
-    the geometric mean over workloads of the kernel's median time in ms, in which every workload
-    weighs the same however long it takes. Raises ValueError where nothing was timed.
+    First the number of workloads that were timed, more of them first, because a mean over fewer is
+    no better mean; then the geometric mean over workloads of the kernel's median time in ms, in
+    which every workload weighs the same however long it takes. Raises ValueError where nothing was
+    timed.
     """
     performance = evaluation.performance
     if performance is None:
         raise ValueError("only evaluations with a measured time have this rank")
-    return (float(len(performance.not_timed)), geometric_mean_ms(performance))
+    return (-float(len(performance.timings)), geometric_mean_ms(performance))
 
 
 def geometric_mean_ms(performance: Performance) -> float:

@@ -163,7 +163,7 @@ def _binds(visible: Sequence[Path], shown: Sequence[str]) -> list[str]:
             arguments += ["--ro-bind", name, name]
     for name in _ETC:
         arguments += ["--ro-bind-try", name, name]
-    folders = {*_prefixes(), *_outside_prefix(), *visible}
+    folders = {*_prefixes(), *_outside_prefix(), *_compiler_prefix(), *visible}
     for folder in sorted(folders):
         if not folder.is_relative_to("/usr") or folder in visible:
             arguments += ["--ro-bind", str(folder), str(folder)]
@@ -189,6 +189,15 @@ def _prefixes() -> set[Path]:
 def _package_folder() -> Path:
     """The folder of the `runner` package: code alone, nothing of the checkout around it."""
     return Path(__file__).resolve().parent.parent
+
+
+def _compiler_prefix() -> tuple[Path, ...]:
+    """The folder of the C compiler that CC names, where it lies outside /usr."""
+    compiler = shutil.which(os.environ.get("CC", "cc"))
+    if compiler is None:
+        return ()
+    prefixes = {Path(compiler).parent.parent, Path(compiler).resolve().parent.parent}
+    return tuple(sorted(p for p in prefixes if p != Path("/") and not p.is_relative_to("/usr")))
 
 
 @functools.cache

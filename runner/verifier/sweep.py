@@ -1,28 +1,39 @@
 """Stages 3 to 5: runs the candidate on every case and judges what came back.
 
-Owns the comparison with the expected outputs, which the worker never sees, and the words for what
-is wrong. Nothing the worker says makes a case pass.
+Owns the order of cases and of the looks at one call: memory, form, numbers, integrity. Nothing the
+worker says makes a case pass.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 
-from runner.contract import Candidate, EvaluationStatus, OutputError
+from runner.contract import Candidate, Check, EvaluationStatus, OutputError
 from runner.problem import Problem
-from runner.verifier.finding import KERNEL_FILE, Finding, error_text, first_line, trim
+from runner.verifier.arena import Slot, settle
+from runner.verifier.bytewise import same_bytes
+from runner.verifier.comparison import compare
+from runner.verifier.evidence import (
+    checks_passed,
+    on_case,
+    raised,
+    worker_failed,
+    wrote_outside,
+)
+from runner.verifier.finding import KERNEL_FILE, Finding
 from runner.verifier.inputs import NORMAL
 from runner.verifier.integrity import Facts, judge_integrity
-from runner.verifier.numerics import Comparison, compare
-from runner.verifier.oracle import PreparedCase
+from runner.verifier.judgement import compare_outputs, judge_outputs
+from runner.verifier.layouts import POISON, SECOND_START, behind, input_slots, written_outside
+from runner.verifier.oracle import Oracle, PreparedCase
 from runner.verifier.outputs import read_outputs
-from runner.verifier.patterns import describe_difference
 from runner.verifier.process import WorkerFailed, WorkerProcess
+
+__all__ = ["Sweep", "Swept", "compare_outputs", "worker_failed"]
 
 # After a wrong answer the other workloads are tried as well, to say where it is right.
 _SURVEY_S = 5.0
@@ -30,36 +41,43 @@ _SURVEY_S = 5.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Swept:
-    """What the sweep found: every comparison made, and the kernels launched by workload."""
+    """What the sweep found: every comparison made, and the kernels launched by workload.
+
+    `checks`: what was looked at, when all of it was in order.
+    """
 
     finding: Finding | None
     errors: tuple[OutputError, ...]
     kernels: dict[str, frozenset[str]]
     smoke_s: float | None
+    checks: tuple[Check, ...] = ()
 
 
 class Sweep:
     """Runs one candidate in one worker."""
 
-    def __init__(
-        self, problem: Problem, worker: WorkerProcess, cases: Sequence[PreparedCase]
-    ) -> None:
+    def __init__(self, problem: Problem, worker: WorkerProcess, oracle: Oracle) -> None:
         self._problem = problem
         self._worker = worker
-        self._cases = cases
+        self._oracle = oracle
         self._errors: list[OutputError] = []
         self._kernels: dict[str, frozenset[str]] = {}
-        self._smoke_s: float | None = None
+        self._outputs: list[torch.Tensor] = []  # of the last call
+        self._calls = 0
 
     def run(self, candidate: Candidate, deadline: float) -> Swept:
         """All cases in order, until one fails."""
         finding = self._load(candidate, deadline)
+        smoke_s: float | None = None
         started = time.monotonic()
-        for number, case in enumerate(self._cases if finding is None else ()):
-            stage = "sweep" if number else "smoke"
-            finding = self._judge(case, stage, deadline)
+        cases = self._oracle.cases if finding is None else ()
+        for number, case in enumerate(cases):
+            stage = "held-out" if case.held_out else "sweep" if number else "smoke"
+            prepared = self._oracle.case(number)
+            finding = self._judge(prepared, stage, deadline)
             if number == 0:
-                self._smoke_s = time.monotonic() - started
+                smoke_s = time.monotonic() - started
+                finding = self._repeat(prepared, finding, deadline)
             if finding is not None:
                 if finding.status is EvaluationStatus.INCORRECT_NUMERICAL:
                     finding = self._survey(finding, number, deadline)
@@ -68,7 +86,8 @@ class Sweep:
             finding=finding,
             errors=tuple(self._errors),
             kernels=self._kernels,
-            smoke_s=self._smoke_s,
+            smoke_s=smoke_s,
+            checks=checks_passed(cases, self._calls) if finding is None else (),
         )
 
     def _load(self, candidate: Candidate, deadline: float) -> Finding | None:
@@ -76,88 +95,112 @@ class Sweep:
         try:
             reply = self._worker.ask({**job, "source": candidate.source}, deadline)
         except WorkerFailed as error:
-            return _worker_failed(error, "smoke", "while it was imported")
+            return worker_failed(error, "smoke", "while it was imported")
         if reply.get("ok") is not True:
-            return _raised(reply, "smoke", "while it was imported")
+            return raised(reply, "smoke", "while it was imported")
         return None
 
-    def _judge(self, case: PreparedCase, stage: str, deadline: float) -> Finding | None:
+    def _judge(
+        self, prepared: PreparedCase, stage: str, deadline: float, start: int = 0
+    ) -> Finding | None:
         """One call: it ran, its outputs are right, and it was honest about it."""
-        arena = self._worker.arena
-        # What nobody writes must not look like an answer: all ones is NaN in every float type.
-        arena.fill(0xFF, arena.size_bytes)
-        for slot, tensor in zip(case.slots, case.inputs.values(), strict=True):
-            arena.tensor(slot).copy_(tensor)
-        job = {
-            "op": "call",
-            "inputs": [slot.to_json() for slot in case.slots],
-            "outputs_at": case.outputs_at,
-            "precise": False,
-            "seed": case.case.seed,
-        }
+        arena, case = self._worker.arena, prepared.case
+        names = [spec.name for spec in self._problem.inputs]
+        slots = dict(zip(names, input_slots(self._problem, case, start), strict=True))
         try:
-            reply = self._worker.ask(job, deadline)
+            reply = self._call(prepared, slots, deadline)
         except WorkerFailed as error:
-            return _worker_failed(error, stage, f"on {case.case}")
+            return worker_failed(error, stage, on_case(case))
         if reply.get("ok") is not True:
-            return _raised(reply, stage, f"on {case.case}")
-        changed = [
-            name
-            for slot, (name, tensor) in zip(case.slots, case.inputs.items(), strict=True)
-            if not _same_bytes(arena.tensor(slot), tensor)
-        ]
+            return raised(reply, stage, on_case(case))
         outputs = read_outputs(self._problem, case, reply, arena, stage)
+        changed = [
+            name for name, slot in slots.items()
+            if not same_bytes(arena.tensor(slot), prepared.inputs[name])
+        ]  # fmt: skip
+        facts = Facts.from_reply(reply)
+        # Bands are looked at last: where inputs have gaps, that overwrites them.
+        around = written_outside(arena, slots, start)
+        finding = wrote_outside(self._problem, case, stage, facts.overruns, around)
+        if finding is not None:
+            return finding
         if isinstance(outputs, Finding):
             return outputs
-        facts = Facts.from_reply(reply)
-        finding = self._compare(case, outputs, stage, facts)
+        self._outputs = outputs
+        rows, finding = judge_outputs(self._problem, prepared, outputs, stage, facts)
+        self._errors += rows
         if finding is None:
-            known = self._kernels.get(str(case.case.workload), frozenset())
-            self._kernels[str(case.case.workload)] = known | frozenset(facts.launches)
-            finding = judge_integrity(self._problem.policy, facts, changed)
+            known = self._kernels.get(str(case.workload), frozenset())
+            self._kernels[str(case.workload)] = known | frozenset(facts.launches)
+            finding = judge_integrity(facts, changed, self._problem.library_ops)
         return finding
 
-    def _compare(
-        self, case: PreparedCase, outputs: list[torch.Tensor], stage: str, facts: Facts
+    def _call(
+        self, prepared: PreparedCase, slots: dict[str, Slot], deadline: float
+    ) -> dict[str, Any]:
+        arena = self._worker.arena
+        # What nobody writes must not look like an answer: all ones is NaN in every float type.
+        arena.fill(POISON, arena.size_bytes)
+        for name, slot in slots.items():
+            arena.tensor(slot).copy_(prepared.inputs[name])
+        settle(arena.device)
+        self._calls += 1
+        job = {
+            "op": "call",
+            "inputs": [slot.to_json() for slot in slots.values()],
+            "outputs_at": behind(list(slots.values())),
+            "precise": False,
+            "seed": prepared.case.seed,
+        }
+        return self._worker.ask(job, deadline)
+
+    def _repeat(
+        self, prepared: PreparedCase, finding: Finding | None, deadline: float
     ) -> Finding | None:
+        """The same inputs at other addresses: a race or unwritten memory shows itself here."""
+        wrong = EvaluationStatus.INCORRECT_NUMERICAL
+        if finding is not None and finding.status is not wrong:
+            return finding
+        once, recorded = self._outputs, len(self._errors)
+        again = self._judge(prepared, "smoke", deadline, SECOND_START)
+        if again is not None and again.status is not wrong:
+            return again if finding is None else finding
         multiplier = self._problem.tolerance.multiplier
-        lines: list[str] = []
-        wrong = ""
-        for spec, found, expected in zip(
-            self._problem.outputs, outputs, case.expected, strict=True
-        ):
-            comparison = compare(found, expected, multiplier)
-            self._errors.append(_output_error(case, spec.name, comparison))
-            if not comparison.passed:
-                said = describe_difference(found, expected, comparison, spec.shape)
-                wrong = wrong or f"{spec.name}: {said[0]}"
-                lines += [f"Output {spec.name} on {case.case}:", *(f"- {line}" for line in said)]
-        if not lines:
-            return None
-        lines += [f"Configuration of {name}: {text}" for name, text in facts.configs.items()]
-        return Finding(
-            status=EvaluationStatus.INCORRECT_NUMERICAL,
-            stage=stage,
-            summary=f"{wrong} on {case.case}",
-            detail="\n".join(lines),
+        steady = all(
+            compare(two, replace(truth, exact=one.to(torch.float64)), multiplier).passed
+            for one, two, truth in zip(once, self._outputs, prepared.expected, strict=True)
+        )
+        if finding is not None or again is None:
+            # One row a case: only a second answer that is wrong has something to add.
+            del self._errors[recorded:]
+        told = finding or again
+        if told is None or steady:
+            return told
+        return replace(
+            told,
+            summary=f"differs from run to run: {told.summary}",
+            detail=f"{told.detail}\nThe same inputs at other addresses gave another result, by "
+            "more than the budget: a race, uninitialised memory, or an answer that depends on "
+            "addresses.",
         )
 
     def _survey(self, finding: Finding, number: int, deadline: float) -> Finding:
         """Add on which other workloads the candidate is right; their errors are not recorded."""
-        failed = self._cases[number].case.workload
-        passed = {str(case.case.workload) for case in self._cases[:number]} - {str(failed)}
+        cases = self._oracle.cases
+        failed = cases[number].workload
+        passed = {str(case.workload) for case in cases[:number]} - {str(failed)}
         wrong = {str(failed)}
         recorded = len(self._errors)
         deadline = min(deadline, time.monotonic() + _SURVEY_S)
-        for case in self._cases[number + 1 :]:
-            if case.case.distribution != NORMAL:
+        for later in range(number + 1, len(cases)):
+            if cases[later].distribution != NORMAL:
                 continue
             if time.monotonic() > deadline:
                 break
-            other = self._judge(case, "sweep", deadline)
+            other = self._judge(self._oracle.case(later), "sweep", deadline)
             if other is not None and other.status is not EvaluationStatus.INCORRECT_NUMERICAL:
                 break
-            (passed if other is None else wrong).add(str(case.case.workload))
+            (passed if other is None else wrong).add(str(cases[later].workload))
         del self._errors[recorded:]
         lines = [finding.detail]
         if passed:
@@ -170,47 +213,3 @@ class Sweep:
             summary=finding.summary,
             detail="\n".join(lines),
         )
-
-
-def _output_error(case: PreparedCase, name: str, comparison: Comparison) -> OutputError:
-    return OutputError(
-        workload=case.case.workload,
-        distribution=case.case.distribution,
-        output=name,
-        elements=comparison.wrong.numel(),
-        wrong_elements=int(comparison.wrong.sum()),
-        max_error=comparison.max_error,
-        max_budget=comparison.max_budget,
-        rms_error=comparison.rms_error,
-        rms_budget=comparison.rms_budget,
-        worst_index=comparison.worst_index,
-        expected=comparison.expected,
-        found=comparison.found,
-    )
-
-
-def _same_bytes(one: torch.Tensor, other: torch.Tensor) -> bool:
-    """Bitwise, so that NaN equals itself."""
-    if one.numel() == 0:
-        return True
-    return bool(torch.equal(one.flatten().view(torch.uint8), other.flatten().view(torch.uint8)))
-
-
-def _raised(reply: dict[str, Any], stage: str, when: str) -> Finding:
-    summary, detail = error_text(reply)
-    return Finding(
-        status=EvaluationStatus.RUNTIME_ERROR,
-        stage=stage,
-        summary=summary,
-        detail=f"{detail}\nRaised {when}.",
-    )
-
-
-def _worker_failed(error: WorkerFailed, stage: str, when: str) -> Finding:
-    tail = trim("\n".join(error.stderr.splitlines()[-12:]), 2000)
-    if error.kind == "timeout":
-        status, summary = EvaluationStatus.TIMEOUT, f"the candidate did not finish in time {when}"
-    else:
-        status = EvaluationStatus.RUNTIME_ERROR
-        summary = f"the candidate's process failed {when}: {error.reason}"
-    return Finding(status=status, stage=stage, summary=first_line(summary), detail=tail)

@@ -6,7 +6,18 @@ It does not depend on which process was quicker. Runs nothing.
 
 from __future__ import annotations
 
-from runner.contract import Candidate, Correctness, Evaluation, EvaluationStatus
+from dataclasses import dataclass
+from typing import Literal
+
+from runner.contract import (
+    Candidate,
+    Check,
+    Correctness,
+    Evaluation,
+    EvaluationStatus,
+    KernelResources,
+    Performance,
+)
 from runner.verifier.compile_stage import Compiled
 from runner.verifier.finding import Finding, first_line, trim
 from runner.verifier.resources import describe_resources
@@ -58,23 +69,81 @@ def _unequal_paths(compiled: Compiled, swept: Swept) -> Finding | None:
     return None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Passed:
+    """What a GPU run found besides correctness."""
+
+    resources: tuple[KernelResources, ...] = ()
+    checks: tuple[Check, ...] = ()
+    performance: Performance | None = None
+
+
+def conclude_on_gpu(
+    candidate: Candidate,
+    swept: Swept,
+    finding: Finding | None,
+    times: dict[str, float],
+    passed: Passed,
+) -> Evaluation:
+    """The first failure in the order of the cascade, or PASSED with what was measured."""
+    if swept.smoke_s is not None:
+        times["smoke"] = swept.smoke_s
+    finding = swept.finding or finding
+    if finding is None and not passed.resources:
+        finding = Finding(
+            status=EvaluationStatus.CHEATED,
+            stage="integrity",
+            summary="no kernel of its own was compiled by the judge's assembler",
+            detail="What was launched did not come from Triton's compiler in this run.",
+        )
+    if finding is not None:
+        found = evaluation_of(candidate, finding, times, swept=swept, device="cuda")
+        return found.model_copy(update={"resources": passed.resources})
+    summary = f"correct on {len(swept.errors)} comparisons"
+    if passed.performance is not None:
+        summary += f"; timed on {len(passed.performance.timings)} workload(s)"
+    honest = Finding(
+        status=EvaluationStatus.PASSED,
+        stage="timing" if passed.performance else "integrity",
+        summary=summary,
+        detail=describe_resources(passed.resources, ()),
+    )
+    return Evaluation(
+        status=honest.status,
+        candidate_sha256=candidate.sha256,
+        device="cuda",
+        stage=honest.stage,
+        summary=honest.summary,
+        detail=honest.detail,
+        correctness=Correctness(cases=swept.errors),
+        resources=passed.resources,
+        performance=passed.performance,
+        checks=(*swept.checks, *passed.checks),
+        stage_s={name: round(seconds, 4) for name, seconds in times.items()},
+    )
+
+
 def evaluation_of(
     candidate: Candidate,
     finding: Finding,
     times: dict[str, float],
     compiled: Compiled | None = None,
     swept: Swept | None = None,
+    *,
+    device: Literal["cpu", "cuda"] = "cpu",
 ) -> Evaluation:
     """The verdict that `finding` amounts to, with the figures that belong to it."""
     errors = swept.errors if swept is not None else ()
+    passed = finding.status is EvaluationStatus.PASSED
     return Evaluation(
         status=finding.status,
         candidate_sha256=candidate.sha256,
-        device="cpu",
+        device=device,
         stage=finding.stage,
         summary=first_line(finding.summary),
         detail=trim(finding.detail),
         correctness=Correctness(cases=errors) if errors else None,
         resources=compiled.resources if compiled is not None else (),
+        checks=swept.checks if passed and swept is not None else (),
         stage_s={name: round(seconds, 4) for name, seconds in times.items()},
     )

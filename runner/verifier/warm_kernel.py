@@ -18,6 +18,6 @@ def _add_one(x_ptr, n_elements, BLOCK: tl.constexpr):  # type: ignore[no-untyped
     tl.store(x_ptr + offs, tl.exp(total), mask=mask)
 
 
-def launch() -> None:
+def launch(device: str = "cpu") -> None:
     """Launch it on a small tensor; where launching means compiling, this warms the compiler."""
-    _add_one[(1,)](torch.empty(64), 64, BLOCK=64)
+    _add_one[(1,)](torch.empty(64, device=device), 64, BLOCK=64)

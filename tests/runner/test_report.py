@@ -16,21 +16,21 @@ from markdown_it import MarkdownIt
 from runner.bundle import MAX_COMPRESSION_RATIO, pack_bundle, write_bundle
 from runner.contract import (
     Attempt,
-    BaselineTiming,
     Candidate,
     Cost,
     Outcome,
     Performance,
     TokenUsage,
     Workload,
-    WorkloadTiming,
 )
 from runner.loop_io import LoopResult
 from runner.model.transcript import TranscriptEntry
 from runner.readme import render_readme, render_summary
-from runner.report import Run, build_bundle, render_template, render_transcript
+from runner.report import Run, build_bundle, outcome_of, render_template, render_transcript
 from runner.search import Tried
 from runner.task import Task
+from runner.timing_text import ABSENT
+from tests.fakes.measured import baseline, measured, timing
 
 HOSTILE = "</table><script>alert(1)</script> | `x` **b** [l](http://e.example)\n# title\n```\nout"
 
@@ -137,21 +137,84 @@ def test_readme_says_what_was_checked_and_that_nothing_was_timed(run_of):
 
 def test_readme_shows_times_where_a_gpu_measured_them(run_of, double_it):
     manifest, _ = build_bundle(run_of("PASSED"))
-    baseline = BaselineTiming(name="eager", median_ms=2.0, ratio=2.0, ratio_low=1.9, ratio_high=2.1)
-    timing = WorkloadTiming(
-        workload=Workload(axes={"N": 65536}),
-        median_ms=1.0,
-        baselines=(baseline,),
-        calls=100,
-        moved_bytes=1 << 20,
-    )
-    best = manifest.best.model_copy(
-        update={"device": "cuda", "performance": Performance(timings=(timing,))}
-    )
+    rows = (baseline("eager", 2.0), baseline("compile", 1.0))
+    best = measured(timing(baselines=rows))
     manifest = manifest.model_copy(update={"best": best})
     readme = render_readme(double_it, manifest, best)
-    assert "| `N=65536` | 1 ms | `eager` | 2 ms | 2 [1.9, 2.1] |" in readme
+    for words in (
+        "Speed: timed below.",
+        "| `N=65536` | 1 ms | `eager` | 2 ms | 2.000 \\[1.900, 2.100\\] | faster |",
+        "1.000 \\[0.900, 1.100\\] | no significant difference |",
+        f"| `N=65536` | 2,000 | {ABSENT} | 50% | memory | 0.4 ms |",
+        "Medians of 100 calls for each workload, in 1 fresh process.",
+        "a copy moves 4,000 GB/s, float16 matrix products at 700 TFLOP/s",
+    ):
+        assert words in readme
     assert "not measured" not in readme
+
+
+def test_results_keep_the_whole_measurement(run_of, double_it):
+    best = measured()
+    run = with_best(run_of("PASSED"), best)
+    manifest, contents = build_bundle(run)
+    results = json.loads(file_of(contents, "results.json"))
+    assert Performance.model_validate(results["evaluation"]["performance"]) == best.performance
+    assert manifest.best == best
+
+
+def with_best(run: Run, evaluation) -> Run:
+    """The run with another verdict on its best attempt."""
+    tried = run.result.best
+    attempt = tried.attempt.model_copy(update={"evaluation": evaluation})
+    best = dataclasses.replace(tried, attempt=attempt)
+    return dataclasses.replace(
+        run, result=dataclasses.replace(run.result, best=best, tried=(best,))
+    )
+
+
+FAST = baseline("eager", 2.0)
+EQUAL = baseline("eager", 1.02)
+AT_ONE = baseline("eager", 1.1)  # the interval begins at 1
+OTHER = Workload(axes={"N": 8})
+
+
+@pytest.mark.parametrize(
+    ("timings", "outcome"),
+    [
+        pytest.param([timing(baselines=(FAST,))], "IMPROVED", id="faster than its baseline"),
+        pytest.param([timing(baselines=(EQUAL,))], "CORRECT", id="no significant difference"),
+        pytest.param([timing(baselines=(AT_ONE,))], "CORRECT", id="an interval from 1 on"),
+        pytest.param(
+            [timing(baselines=(FAST, baseline("sdpa", 0.9)))],
+            "CORRECT",
+            id="one baseline is faster",
+        ),
+        pytest.param([timing(baselines=())], "CORRECT", id="no baseline was timed"),
+        pytest.param(
+            [timing(baselines=(baseline("compile", 2.0),))], "CORRECT", id="another baseline only"
+        ),
+        pytest.param([timing(OTHER, baselines=(FAST,))], "CORRECT", id="a benchmark was not timed"),
+        pytest.param(
+            [timing(baselines=(FAST,)), timing(OTHER, baselines=(EQUAL,))],
+            "IMPROVED",
+            id="a workload that is no benchmark does not count",
+        ),
+    ],
+)
+def test_improved_means_significantly_faster_than_everything_everywhere(
+    run_of, double_it, timings, outcome
+):
+    manifest, contents = build_bundle(with_best(run_of("PASSED"), measured(*timings)))
+    assert manifest.outcome == outcome
+    assert json.loads(file_of(contents, "results.json"))["outcome"] == outcome
+    assert f"**{outcome}**" in file_of(contents, "README.md")
+
+
+def test_without_named_baselines_nothing_is_improved(double_it):
+    assert outcome_of(double_it, measured()) is Outcome.IMPROVED
+    alone = dataclasses.replace(double_it, baselines=())
+    assert outcome_of(alone, measured()) is Outcome.CORRECT
+    assert outcome_of(double_it, None) is Outcome.UNSOLVED
 
 
 def structure(markdown: str) -> list[str]:

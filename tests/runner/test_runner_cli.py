@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-import sys
-from types import SimpleNamespace
 
 import pytest
 
-from runner import cli
+from runner import cli, doctor
+from runner.arguments import parse_budget_s
 from runner.bundle import pack_bundle, read_bundle
-from runner.contract import Candidate, KernelRequest, Outcome, sha256_hex
+from runner.contract import KernelRequest, Outcome, sha256_hex
 from runner.errors import ReferenceFailed, SandboxUnavailable
 from runner.journal import parse_event
 from runner.model.transcript import read_transcript
+from tests.fakes.scripted_verifier import install
 
 
 @pytest.fixture(autouse=True)
@@ -25,41 +25,8 @@ def clean_environment(monkeypatch):
 
 @pytest.fixture
 def machine(monkeypatch, fakes, cpu_environment):
-    """A verifier that follows a script in place of the real one: `machine.verdicts`, `.fails`."""
-    state = SimpleNamespace(verdicts=[], fails=None, options=None, closed=0)
-
-    class Verifier:
-        sandbox = "bubblewrap"
-
-        def __init__(self, problem, options) -> None:
-            state.options = options
-            self.judge = fakes.Judge(state.verdicts)
-
-        def prepare(self) -> None:
-            if state.fails is not None:
-                raise state.fails
-
-        def verify(self, candidate):
-            return self.judge.verify(candidate)
-
-        def close(self) -> None:
-            state.closed += 1
-
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *exc) -> None:
-            self.close()
-
-    package = SimpleNamespace(
-        Verifier=Verifier,
-        VerifyOptions=lambda **options: SimpleNamespace(**options),
-        resource_rank=lambda evaluation: (float(evaluation.resources[0].spill_bytes),),
-    )
-    environment = SimpleNamespace(collect_environment=lambda *, device, sandbox: cpu_environment)
-    monkeypatch.setitem(sys.modules, "runner.verifier", package)
-    monkeypatch.setitem(sys.modules, "runner.environment", environment)
-    return state
+    """A machine whose verifier follows a script (`tests.fakes.scripted_verifier`)."""
+    return install(monkeypatch, fakes.Judge, cpu_environment)
 
 
 @pytest.fixture
@@ -338,6 +305,12 @@ def test_every_fault_of_a_spec_is_named(double_it_folder, tmp_path, capsys):
         ["generate", "p", "--out", "o", "--budget", "7h"],
         ["generate", "p", "--out", "o", "--generation", "-1"],
         ["verify", "p", "--timeout", "never"],
+        ["verify", "p", "--device", "tpu"],
+        ["bench"],
+        ["bench", "p", "--rounds", "0"],
+        ["bench", "p", "--rounds", "many"],
+        ["bench", "p", "--rounds", "100001"],
+        ["doctor", "p"],
     ],
 )
 def test_misuse_is_exit_2(arguments, capsys):
@@ -349,62 +322,10 @@ def test_misuse_is_exit_2(arguments, capsys):
     ("text", "seconds"), [("15m", 900), ("90s", 90), ("1h", 3600), ("0.5m", 30), (" 2m ", 120)]
 )
 def test_reads_budgets(text, seconds):
-    assert cli.parse_budget_s(text) == seconds
+    assert parse_budget_s(text) == seconds
 
 
-@pytest.mark.parametrize(
-    ("status", "code"), [("PASSED", 0), ("REJECTED", 1), ("COMPILE_ERROR", 1), ("TIMEOUT", 1)]
-)
-def test_verify_exit_code_is_the_verdict(machine, double_it_folder, capsys, status, code):
-    machine.verdicts = [status]
-    (double_it_folder / "kernel.py").write_text("def double_it(x): ...\n")
-    assert run("verify", double_it_folder) == code
-    shown = capsys.readouterr().out
-    assert status in shown
-    assert "not measured: no GPU" in shown
-    assert machine.closed == 1
-
-
-def test_verify_as_json_prints_one_object_and_nothing_else(machine, double_it_folder, capsys):
-    machine.verdicts = ["PASSED"]
-    kernel = double_it_folder / "other.py"
-    kernel.write_bytes(b"# \xc3\xbc\r\n")
-    code = run("verify", double_it_folder, "--kernel", kernel, "--json", "--timeout", "7.5")
-    assert code == 0
-    captured = capsys.readouterr()
-    document = json.loads(captured.out)
-    assert set(document) == {"status", "problem", "device", "evaluations", "seconds"}
-    assert (document["status"], document["problem"], document["device"]) == (
-        "PASSED",
-        "double_it",
-        "cpu",
-    )
-    # The digest is the file's own, line endings included.
-    assert document["evaluations"][0]["candidate_sha256"] == sha256_hex(kernel.read_bytes())
-    assert document["seconds"]["total"] >= 0
-    assert captured.err == ""
-    assert machine.options.timeout_s == 7.5
-
-
-def test_verify_of_a_file_that_is_no_text_is_a_verdict(machine, double_it_folder, capsys):
-    (double_it_folder / "kernel.py").write_bytes(b"\x7fELF\xff\xfe")
-    assert run("verify", double_it_folder, "--json") == 1
-    document = json.loads(capsys.readouterr().out)
-    assert document["status"] == "REJECTED"
-    assert "not UTF-8" in document["evaluations"][0]["summary"]
-
-
-@pytest.mark.parametrize("flags", [[], ["--json"]])
-def test_verify_without_a_kernel_is_misuse(machine, double_it_folder, capsys, flags):
-    assert run("verify", double_it_folder, *flags) == 2
-    assert "cannot read" in one_complaint(capsys)
-
-
-def test_a_verdict_cannot_drive_the_terminal(machine, double_it_folder, capsys, fakes):
-    hostile = "\x1b[2Jline\n  [red]two[/red]"
-    machine.verdicts = [fakes.evaluation("COMPILE_ERROR", Candidate.of("x\n", 1), detail=hostile)]
-    (double_it_folder / "kernel.py").write_text("x\n")
-    assert run("verify", double_it_folder) == 1
-    shown = capsys.readouterr().out
-    assert "\x1b" not in shown
-    assert "  [red]two[/red]" in shown
+@pytest.mark.parametrize(("works", "code"), [(True, 0), (False, 1)])
+def test_doctor_exit_code_says_whether_anything_can_be_verified(monkeypatch, works, code):
+    monkeypatch.setattr(doctor, "run_doctor", lambda *, as_json: works)
+    assert run("doctor", "--json") == code

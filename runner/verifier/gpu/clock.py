@@ -28,10 +28,10 @@ class BurstClock:
         properties = torch.cuda.get_device_properties(device)
         self.l2_bytes = int(properties.L2_cache_size)
         self._flush = torch.empty(2 * self.l2_bytes, dtype=torch.uint8, device=device)
-        self._event = torch.cuda.Event
+        self._event: Callable[..., torch.cuda.Event] = torch.cuda.Event
         self._synchronize = torch.cuda.synchronize
-        self._stream = torch.cuda.current_stream(device)
-        self._sleep = torch.cuda._sleep
+        self._stream: torch.cuda.Stream = torch.cuda.current_stream(device)
+        self._sleep: Callable[[int], None] = torch.cuda._sleep
         self._now = time.perf_counter
 
     def burst(self, entry: Entry, inputs: Sequence[Sequence[torch.Tensor]]) -> dict[str, Any]:
@@ -40,8 +40,7 @@ class BurstClock:
         `lag_ms` is how long other streams went on after the stream of the calls was done.
         """
         count = len(inputs)
-        starts = [self._event(enable_timing=True) for _ in range(count)]
-        ends = [self._event(enable_timing=True) for _ in range(count)]
+        starts, ends = self._events(count), self._events(count)
         reset_persisting_l2()
         self._synchronize()
         self._sleep(min(_MAX_SPIN_CYCLES, _SPIN_CYCLES_PER_CALL * count))
@@ -61,7 +60,7 @@ class BurstClock:
 
     def plain(self, entry: Entry, inputs: Sequence[Sequence[torch.Tensor]], count: int) -> float:
         """`count` calls one after another, nothing between them: milliseconds by events."""
-        start, end = self._event(enable_timing=True), self._event(enable_timing=True)
+        start, end = self._events(2)
         self._synchronize()
         start.record(self._stream)
         for number in range(count):
@@ -69,3 +68,6 @@ class BurstClock:
         end.record(self._stream)
         self._synchronize()
         return float(start.elapsed_time(end))
+
+    def _events(self, count: int) -> list[torch.cuda.Event]:
+        return [self._event(enable_timing=True) for _ in range(count)]

@@ -7,7 +7,10 @@ events, the allocator's pool is poisoned. Calls themselves are `call_role`'s, as
 from __future__ import annotations
 
 import functools
+import subprocess
 import threading
+import time
+import traceback
 from collections.abc import Callable
 from typing import Any
 
@@ -15,8 +18,9 @@ import torch
 
 from runner.verifier.arena import Slot
 from runner.verifier.call_role import CallRole
+from runner.verifier.compile_errors import describe_compile_error
 from runner.verifier.foreign import ForeignCode
-from runner.verifier.gpu import cuda_trace, remote_tools
+from runner.verifier.gpu import cuda_trace, remote_tools, triton_cache
 from runner.verifier.gpu.clock import BurstClock
 from runner.verifier.gpu.device_arena import DeviceArena
 from runner.verifier.process import MAX_REPLY_BYTES
@@ -31,14 +35,19 @@ class CudaRole:
     """Serves `load`, `call`, `baselines`, `burst`, `plain`, `profile` and `flops` jobs."""
 
     def __init__(self, settings: Job, ask: Callable[[Job], Job]) -> None:
+        marks = {"imports": time.monotonic()}
         device = torch.device("cuda", 0)
         torch.cuda.set_device(device)
+        torch.zeros(1, device=device)
+        marks["cuda"] = time.monotonic()
         torch.cuda.set_per_process_memory_fraction(settings["device_fraction"], device)
         _one_precision()
+        triton_cache.unpack(settings["triton_cache"])
         with remote_tools.CommandLog() as log:
             from runner.verifier import warm_kernel
 
-            warm_kernel.launch()
+            warm_kernel.launch("cuda")
+        marks["triton"] = time.monotonic()
         self._arenas = [DeviceArena.open(fd, size, 0) for fd, size in settings["arenas"]]
         self._clock = BurstClock(device)
         self._candidate = settings["role"] == "cuda-candidate"
@@ -52,9 +61,17 @@ class CudaRole:
         remote_tools.install(ask)
         if self._candidate:
             _poison(device)
+        else:
+            _start_no_process()
         torch.cuda.synchronize()
         self._threads = threading.active_count()
-        self.facts: Job = {"tools": {"ptxas": log.ptxas, "cc": log.cc}}
+        marks["rest"] = time.monotonic()
+        self.facts: Job = {
+            "tools": {"ptxas": log.ptxas, "cc": log.cc},
+            # A worker that compiled everything hands it on; a later one finds it done.
+            "triton_cache": None if settings["triton_cache"] else triton_cache.pack(),
+            "start_s": _steps(marks, settings["started_s"]),
+        }
 
     def handle(self, job: Job) -> Job:
         try:
@@ -65,6 +82,7 @@ class CudaRole:
             code = self._calls.code
             if code is None:
                 raise
+            traceback.print_exc()  # to stderr, which the judge keeps the tail of
             return self._describe(error, code)
 
     def _handle(self, job: Job) -> Job:
@@ -75,6 +93,7 @@ class CudaRole:
                 self._entries["entry"] = self._calls.entry
             if operation == "call":
                 reply["threads"] = threading.active_count() - self._threads
+                return self._with_compile_error(reply)
             return reply
         if operation == "baselines":
             return self._load_baselines(job)
@@ -93,6 +112,13 @@ class CudaRole:
         if operation == "flops":
             return {"ok": True, "flops": _count_flops(entry, inputs[0])}
         raise ValueError(f"unknown job {operation!r}")
+
+    def _with_compile_error(self, reply: Job) -> Job:
+        """What the compiler said comes first, even where the candidate swallowed it."""
+        tracer, code = self._tracer, self._calls.code
+        if tracer is None or tracer.failure is None or code is None:
+            return reply
+        return {"ok": False, "stage": "compile", **describe_compile_error(tracer.failure, code)}
 
     def _burst(self, entry: Entry, inputs: list[list[torch.Tensor]], job: Job) -> Job:
         measured = self._clock.burst(entry, inputs)
@@ -141,13 +167,22 @@ def _count_flops(entry: Entry, inputs: list[torch.Tensor]) -> int:
     return int(counter.get_total_flops())
 
 
+def _steps(marks: dict[str, float], started_s: float) -> dict[str, float]:
+    """Seconds of each step of the start, the first counted from the judge's call."""
+    steps: dict[str, float] = {}
+    for name, mark in marks.items():
+        steps[name] = round(mark - started_s, 3)
+        started_s = mark
+    return steps
+
+
 def _one_precision() -> None:
     """Float32 means float32 for reference, baselines and candidate alike: no TF32 by setting."""
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False
 
 
-class _as_usual:  # noqa: N801 - reads as a statement
+class _as_usual:
     """Deterministic mode, with its fill of fresh memory, is for checking; timing goes without."""
 
     def __enter__(self) -> None:
@@ -155,6 +190,15 @@ class _as_usual:  # noqa: N801 - reads as a statement
 
     def __exit__(self, *_: object) -> None:
         torch.use_deterministic_algorithms(True, warn_only=True)
+
+
+def _start_no_process() -> None:
+    """PyTorch's compiler asks programs for their versions, and takes 'not found' for an answer."""
+
+    def not_found(command: Any, *_: Any, **__: Any) -> Any:
+        raise FileNotFoundError(f"{command!r}: no process can be started here")
+
+    subprocess.Popen = not_found  # type: ignore[assignment,misc]
 
 
 def _poison(device: torch.device) -> None:

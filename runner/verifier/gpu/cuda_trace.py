@@ -7,7 +7,7 @@ side.
 
 from __future__ import annotations
 
-
+import hashlib
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -16,10 +16,9 @@ import torch
 from triton.runtime.autotuner import Autotuner
 from triton.runtime.jit import JITFunction
 
-from runner.contract import sha256_hex
 from runner.verifier.trace import Operations, hook_exits
 
-_ON_GPU = torch.autograd.DeviceType.CUDA
+_ON_GPU = torch._C._autograd.DeviceType.CUDA
 
 
 class CudaTracer:
@@ -92,7 +91,7 @@ class CudaTracer:
         name = function.fn.__name__
         self._launches[name] += 1
         metadata = kernel.metadata
-        digest = sha256_hex(kernel.asm["ptx"])
+        digest = hashlib.sha256(kernel.asm["ptx"].encode()).hexdigest()
         self._kernels[(name, digest)] = {
             "kernel": name,
             "ptx_sha256": digest,

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import ctypes
 import functools
-
 from dataclasses import dataclass
 
 from runner.errors import RunnerError

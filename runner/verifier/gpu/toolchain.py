@@ -8,15 +8,17 @@ alone. What ptxas reports of a kernel is read here, so no worker can make it up.
 from __future__ import annotations
 
 import base64
+import contextlib
 import re
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from runner.contract import sha256_hex
-from runner.verifier.assembler import Assembled, read_report
+from runner.verifier.assembler import Assembled, AssemblyFailed, read_report
+from runner.verifier.gpu import triton_cache
 from runner.verifier.sandbox import Sandbox
 
 _TOOL_TIMEOUT_S = 60.0
@@ -37,12 +39,21 @@ class Toolchain:
         self._known: dict[str, dict[str, Any]] = {}
         self._commands: dict[str, list[str]] = {}
         self.reports: dict[str, Assembled] = {}  # by the digest of a kernel's PTX
+        self.cache: Path | None = None  # what later workers begin with
+        self._folder = tempfile.TemporaryDirectory(prefix="kernelwright-")
 
-    def learn(self, commands: Mapping[str, Sequence[str]]) -> None:
-        """Take the tools' command lines from a worker that has met no foreign code yet."""
-        for tool in ("ptxas", "cc"):
-            if commands.get(tool):
-                self._commands.setdefault(tool, list(commands[tool]))
+    def learn(self, ready: Mapping[str, Any]) -> None:
+        """Take command lines and compiled files from a worker that has met no foreign code yet."""
+        for tool, command in ready["tools"].items():
+            if command:
+                self._commands.setdefault(tool, list(command))
+        if self.cache is None and ready["triton_cache"]:
+            triton_cache.save(ready["triton_cache"], Path(self._folder.name))
+            self.cache = Path(self._folder.name)
+
+    def close(self) -> None:
+        """Remove what was kept on disk."""
+        self._folder.cleanup()
 
     def serve(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """The answer to a worker's request; `reports` keeps what the assembler said.
@@ -51,20 +62,21 @@ class Toolchain:
         """
         tool, source = request.get("tool"), request.get("source")
         options = request.get("options")
-        if tool not in self._commands or not isinstance(source, str):
+        if not isinstance(tool, str) or not isinstance(source, str) or tool not in self._commands:
             return _refused("there is no such tool")
         if not isinstance(options, list) or not all(
             isinstance(word, str) and _PTXAS_OPTION.fullmatch(word) for word in options
         ):
             return _refused(f"options that are not passed on: {options!s:.200}")
-        key = sha256_hex("\0".join([str(tool), *options, source]))
+        key = sha256_hex("\0".join([tool, *options, source]))
         if key not in self._known:
             while len(self._known) >= _KEPT:
                 self._known.pop(next(iter(self._known)))
-            self._known[key] = self._run(str(tool), options, source)
+            self._known[key] = self._run(tool, options, source)
         reply = self._known[key]
         if tool == "ptxas" and reply["returncode"] == 0:
-            self.reports[sha256_hex(source)] = read_report(reply["said"])
+            with contextlib.suppress(AssemblyFailed):  # a text without a kernel assembles, too
+                self.reports[sha256_hex(source)] = read_report(reply["said"])
         return reply
 
     def _run(self, tool: str, options: list[str], source: str) -> dict[str, Any]:

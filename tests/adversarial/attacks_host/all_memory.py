@@ -1,5 +1,6 @@
 # status: RUNTIME_ERROR
 # process: own
+# naive: dies
 """Asks for a hundred gigabytes and touches them."""
 
 import torch
@@ -9,7 +10,7 @@ import triton.language as tl
 
 @triton.jit
 def _softmax_kernel(x_ptr, y_ptr, n_cols, BLOCK: tl.constexpr):
-    row = tl.program_id(0)
+    row = tl.program_id(0).to(tl.int64)
     offs = tl.arange(0, BLOCK)
     mask = offs < n_cols
     x = tl.load(x_ptr + row * n_cols + offs, mask=mask, other=-float("inf")).to(tl.float32)
@@ -24,5 +25,5 @@ def _softmax(x, y):
 
 
 def row_softmax(x):
-    hog = torch.zeros(100 << 30, dtype=torch.uint8, device=x.device).fill_(1)
+    hog = torch.zeros(100 << 30, dtype=torch.uint8, device="cpu").fill_(1)
     return _softmax(x, torch.empty_like(x))[: hog[0]]

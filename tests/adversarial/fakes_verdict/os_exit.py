@@ -1,6 +1,7 @@
 # status: RUNTIME_ERROR
 # process: own
 # screen: off
+# naive: passes
 """Ends the process at once, before any check that runs inside it."""
 
 import os
@@ -11,7 +12,7 @@ import triton.language as tl
 
 @triton.jit
 def _softmax_kernel(x_ptr, y_ptr, n_cols, BLOCK: tl.constexpr):
-    row = tl.program_id(0)
+    row = tl.program_id(0).to(tl.int64)
     offs = tl.arange(0, BLOCK)
     mask = offs < n_cols
     x = tl.load(x_ptr + row * n_cols + offs, mask=mask, other=-float("inf")).to(tl.float32)

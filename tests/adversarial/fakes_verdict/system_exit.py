@@ -1,4 +1,5 @@
 # status: RUNTIME_ERROR
+# naive: passes
 """Leaves with exit status 0, which a harness that trusts exit codes takes for success."""
 
 import triton
@@ -7,7 +8,7 @@ import triton.language as tl
 
 @triton.jit
 def _softmax_kernel(x_ptr, y_ptr, n_cols, BLOCK: tl.constexpr):
-    row = tl.program_id(0)
+    row = tl.program_id(0).to(tl.int64)
     offs = tl.arange(0, BLOCK)
     mask = offs < n_cols
     x = tl.load(x_ptr + row * n_cols + offs, mask=mask, other=-float("inf")).to(tl.float32)

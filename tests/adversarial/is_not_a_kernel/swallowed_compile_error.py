@@ -1,4 +1,5 @@
 # status: COMPILE_ERROR
+# naive: passes
 """Its kernel does not compile; it hides that and launches another one."""
 
 import torch
@@ -8,7 +9,7 @@ import triton.language as tl
 
 @triton.jit
 def _softmax_kernel(x_ptr, y_ptr, n_cols, BLOCK: tl.constexpr):
-    row = tl.program_id(0)
+    row = tl.program_id(0).to(tl.int64)
     offs = tl.arange(0, BLOCK)
     mask = offs < n_cols
     x = tl.load(x_ptr + row * n_cols + offs, mask=mask, other=-float("inf")).to(tl.float32)

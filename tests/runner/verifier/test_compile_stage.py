@@ -12,7 +12,7 @@ from runner.contract import Candidate, EvaluationStatus
 from runner.verifier.arena import Arena
 from runner.verifier.assembler import Assembler, AssemblyFailed
 from runner.verifier.compile_stage import CompileStage, diagnostics
-from runner.verifier.process import WorkerProcess
+from runner.verifier.process import Start, WorkerProcess
 from runner.verifier.sandbox import open_sandbox
 
 PLAIN = (Path(__file__).parent / "kernels" / "plain.py").read_text()
@@ -23,11 +23,10 @@ def compiler():
     """(worker, assembler), warm."""
     sandbox = open_sandbox(allow_none=True)
     arena = Arena.create(8 << 20)
-    worker = WorkerProcess("compiler", sandbox, arena, cpu_s=120)
+    worker = WorkerProcess(Start(role="compiler", sandbox=sandbox, arenas=(arena,), cpu_s=120))
     worker.wait_ready()
     yield worker, Assembler(worker.ready["ptxas"], sandbox)
     worker.close()
-    arena.close()
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from runner.verifier.integrity import Facts, judge_integrity
 LAUNCHED = {"launches": {"k": 1}}
 
 
-def judge(reply, policy="triton-only", changed=()):
-    return judge_integrity(policy, Facts.from_reply(reply), changed)
+def judge(reply, changed=(), library_ops=()):
+    return judge_integrity(Facts.from_reply(reply), changed, library_ops)
 
 
 @pytest.mark.parametrize(
@@ -44,9 +44,26 @@ def test_allocation_views_and_copies_are_not_arithmetic(operations):
     assert judge({**LAUNCHED, "operations": operations}) is None
 
 
-def test_mixed_policy_allows_the_library_beside_a_kernel_but_not_alone():
-    assert judge({**LAUNCHED, "operations": {"aten::mm": 1}}, policy="mixed") is None
-    assert "no Triton kernel" in judge({"operations": {"aten::mm": 1}}, policy="mixed").summary
+@pytest.mark.parametrize(
+    ("library_ops", "operations", "words"),
+    [
+        (("mm",), {"aten::mm": 1}, None),
+        (("mm",), {"aten::mm": 1, "aten::empty": 2}, None),
+        (("matmul",), {"aten::bmm": 1}, None),
+        (("softmax",), {"aten::_softmax": 1}, None),
+        (("mm",), {"aten::mm": 1, "aten::add": 1}, "the library computed: torch add"),
+        (("softmax",), {"aten::mm": 1}, "the library computed: torch mm"),
+        (("mm",), {"aten::mm": 1, "Tensor.numpy": 1}, "Tensor.numpy()"),
+    ],
+)
+def test_mixed_policy_allows_the_named_operators_only(library_ops, operations, words):
+    finding = judge({**LAUNCHED, "operations": operations}, library_ops=library_ops)
+    assert (finding is None) if words is None else (words in finding.summary)
+
+
+def test_named_operators_do_not_replace_a_kernel():
+    found = judge({"operations": {"aten::mm": 1}}, library_ops=("mm",))
+    assert "no Triton kernel" in found.summary
 
 
 def test_changed_input_is_named():

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from runner.verifier.numerics import compare, expect
+from runner.verifier.comparison import compare
+from runner.verifier.numerics import expect
 from runner.verifier.patterns import describe_difference
 
 EXACT = torch.randn(8, 100, generator=torch.Generator().manual_seed(0), dtype=torch.float64)

@@ -11,7 +11,7 @@ from runner.contract import Candidate, EvaluationStatus
 from runner.verifier.arena import Arena
 from runner.verifier.inputs import plan_cases
 from runner.verifier.oracle import arena_bytes, prepare_cases
-from runner.verifier.process import WorkerProcess
+from runner.verifier.process import Start, WorkerProcess
 from runner.verifier.sandbox import open_sandbox
 from runner.verifier.sweep import Sweep
 
@@ -20,7 +20,8 @@ PLAIN = (Path(__file__).parent / "kernels" / "plain.py").read_text()
 
 def make_worker(role, problem, cases):
     arena = Arena.create(4 * arena_bytes(problem, cases, wide=True))
-    return WorkerProcess(role, open_sandbox(allow_none=True), arena, cpu_s=120)
+    sandbox = open_sandbox(allow_none=True)
+    return WorkerProcess(Start(role=role, sandbox=sandbox, arenas=(arena,), cpu_s=120))
 
 
 @pytest.fixture(scope="module")
@@ -29,15 +30,13 @@ def prepared(softmax_problem):
     worker = make_worker("reference", softmax_problem, cases)
     yield prepare_cases(softmax_problem, cases, worker, 60)
     worker.close()
-    worker.arena.close()
 
 
 @pytest.fixture(scope="module")
 def worker(softmax_problem, prepared):
-    worker = make_worker("candidate", softmax_problem, [case.case for case in prepared])
+    worker = make_worker("candidate", softmax_problem, prepared.cases)
     yield worker
     worker.close()
-    worker.arena.close()
 
 
 @pytest.fixture

@@ -1,0 +1,257 @@
+"""The judge's procedure on a GPU: sweep, what ran, timing, and at the end the final measurement.
+
+Owns the GPU's memory plan and the order of stages. Never imports candidate or reference code.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from runner.contract import (
+    Candidate,
+    Check,
+    Evaluation,
+    Performance,
+    Workload,
+    sha256_hex,
+)
+from runner.errors import ReferenceFailed, RunnerError
+from runner.problem import Problem
+from runner.verifier.finding import Finding
+from runner.verifier.gpu.baselines import Baselines
+from runner.verifier.gpu.device_arena import DeviceArena
+from runner.verifier.gpu.measure import Measured, Measurement, join_timings
+from runner.verifier.gpu.memory_plan import MemoryPlan, plan_memory
+from runner.verifier.gpu.roofline import measure_roofline
+from runner.verifier.gpu.sanitizer import sanitize
+from runner.verifier.gpu.toolchain import Toolchain
+from runner.verifier.gpu.traffic import read_whole
+from runner.verifier.inputs import NORMAL, Case, plan_cases
+from runner.verifier.options import VerifyOptions
+from runner.verifier.oracle import Oracle
+from runner.verifier.pool import WorkerPool
+from runner.verifier.process import Role, Start, WorkerProcess
+from runner.verifier.sandbox import Sandbox
+from runner.verifier.sweep import Sweep, Swept
+from runner.verifier.verdict import Passed, conclude_on_gpu
+
+FINAL_PROCESSES = 2
+# Compiling the baselines takes longer than any verdict, and happens once.
+_PREPARE_FACTOR = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Run:
+    """What one worker process made of a candidate."""
+
+    swept: Swept
+    measured: Measured | None
+
+
+class GpuCourt:
+    """Judges candidates for one problem on one GPU. Made and used by `judge.Verifier`."""
+
+    def __init__(
+        self, problem: Problem, options: VerifyOptions, sandbox: Sandbox, seed: int
+    ) -> None:
+        if not torch.cuda.is_available():
+            raise RunnerError("a GPU is asked for, and PyTorch sees none")
+        self._problem = problem
+        self._options = options
+        self._sandbox = sandbox
+        self._seed = seed
+        self._plan: MemoryPlan = plan_memory(problem, self._all_cases(seed))
+        self.cases = self._plan.cases
+        self._tools = Toolchain(sandbox)
+        self._arena = DeviceArena.create(self._plan.candidate_bytes)
+        self._reference_arena = DeviceArena.create(self._plan.reference_bytes)
+        self._pool = WorkerPool(self._start, spares=options.spares)
+        self._reference: WorkerProcess | None = None
+        self._oracle: Oracle | None = None
+        self._baselines: Baselines | None = None
+        self._pool.restock("cuda-reference", "cuda-candidate")
+
+    @property
+    def closed(self) -> bool:
+        return self._pool.closed
+
+    def prepare(self) -> None:
+        """Reference, spec gate, baselines, roofline. Done once; raises ReferenceFailed."""
+        if self._oracle is not None:
+            return
+        self._reference = self._pool.take("cuda-reference")
+        self._reference.wait_ready()
+        self._tools.learn(self._reference.ready)
+        self._oracle = self._make_oracle(self.cases)
+        timeout_s = _PREPARE_FACTOR * self._options.timeout_s
+        self._baselines = Baselines(self._problem, self._reference, self._arena, timeout_s)
+        if not self._options.quick:
+            self._baselines.prepare(self._plan.timed)
+            self._baselines.read_whole = read_whole(
+                self._problem, self._oracle.reference, self._oracle.cases[0], self._arena.device
+            )
+        measure_roofline(self._arena.device.index)
+
+    def judge(self, candidate: Candidate, times: dict[str, float]) -> Evaluation:
+        """Sweep and timing in one worker."""
+        deadline = time.monotonic() + self._options.timeout_s
+        run = self._run(candidate, self._oracle_of(), times, deadline)
+        return self._conclude(candidate, [run], times)
+
+    def finalize(self, candidate: Candidate, times: dict[str, float]) -> Evaluation:
+        """The measurement that is reported: new seed, fresh processes, then the sanitizer."""
+        seed = secrets.randbits(62)
+        started = time.monotonic()
+        oracle = self._make_oracle(plan_memory(self._problem, self._all_cases(seed)).cases)
+        times["reference"] = time.monotonic() - started
+        runs: list[_Run] = []
+        for _ in range(FINAL_PROCESSES):
+            deadline = time.monotonic() + self._options.timeout_s
+            runs.append(self._run(candidate, oracle, times, deadline))
+            if runs[-1].swept.finding is not None or runs[-1].measured is None:
+                return self._conclude(candidate, runs, times)
+            if runs[-1].measured.finding is not None:
+                return self._conclude(candidate, runs, times)
+        started = time.monotonic()
+        finding, checks = sanitize(self._problem, candidate, self._sandbox, self._options.timeout_s)
+        times["sanitizer"] = time.monotonic() - started
+        return self._conclude(candidate, runs, times, finding, checks)
+
+    def close(self) -> None:
+        """End every process and give back all memory. Safe to call twice."""
+        if self._pool.closed:
+            return
+        self._pool.close()
+        if self._reference is not None:
+            self._pool.retire(self._reference)
+        if self._oracle is not None:
+            self._oracle.close()
+        self._oracle = None
+        self._tools.close()
+        self._arena.close()
+        self._reference_arena.close()
+        torch.cuda.empty_cache()
+
+    def _run(
+        self, candidate: Candidate, oracle: Oracle, times: dict[str, float], deadline: float
+    ) -> _Run:
+        started = time.monotonic()
+        worker = self._pool.take("cuda-candidate")
+        try:
+            worker.wait_ready()
+            self._tools.learn(worker.ready)
+            _add(times, "start", started)
+            started = time.monotonic()
+            deadline += times["start"]
+            swept = Sweep(self._problem, worker, oracle).run(candidate, deadline)
+            _add(times, "sweep", started)
+            if swept.finding is not None:
+                return _Run(swept=swept, measured=None)
+            started = time.monotonic()
+            measurement = Measurement(
+                self._problem, self._options, worker, oracle, self._baselines_of()
+            )
+            measured = measurement.run(self._plan.timed, self._tools.reports, deadline)
+            _add(times, "timing", started)
+            return _Run(swept=swept, measured=measured)
+        finally:
+            self._pool.retire(worker)
+            self._pool.restock("cuda-candidate")
+
+    def _conclude(
+        self,
+        candidate: Candidate,
+        runs: Sequence[_Run],
+        times: dict[str, float],
+        finding: Finding | None = None,
+        checks: Sequence[Check] = (),
+    ) -> Evaluation:
+        measured = [run.measured for run in runs if run.measured is not None]
+        for one in measured:
+            finding = finding or one.finding
+        performance: Performance | None = None
+        timings = join_timings([one.timings for one in measured]) if finding is None else ()
+        if timings:
+            performance = Performance(
+                timings=timings,
+                roofline=measure_roofline(self._arena.device.index),
+                fresh_processes=len(measured),
+                own_share=min(one.own_share for one in measured),
+                not_timed={**self._plan.too_large, **(measured[0].not_timed if measured else {})},
+            )
+        swept = next((run.swept for run in runs if run.swept.finding is not None), runs[0].swept)
+        passed = Passed(
+            resources=measured[0].resources if measured else (),
+            checks=(*(measured[0].checks if measured else ()), *checks),
+            performance=performance,
+        )
+        return conclude_on_gpu(candidate, swept, finding, times, passed)
+
+    def _oracle_of(self) -> Oracle:
+        self.prepare()
+        if self._oracle is None:
+            raise RunnerError("the verifier is closed")
+        return self._oracle
+
+    def _baselines_of(self) -> Baselines:
+        if self._baselines is None:
+            raise RunnerError("the verifier is closed")
+        return self._baselines
+
+    def _make_oracle(self, cases: Sequence[Case]) -> Oracle:
+        if self._reference is None:
+            raise RunnerError("the verifier is closed")
+        oracle = Oracle(
+            self._problem,
+            cases,
+            self._reference,
+            timeout_s=self._options.timeout_s,
+            keep_bytes=self._plan.keep_bytes,
+        )
+        oracle.prepare()
+        if not oracle.cases:
+            raise ReferenceFailed("no workload fits into this GPU")
+        return oracle
+
+    def _all_cases(self, seed: int) -> tuple[Case, ...]:
+        """The plan's cases, and the benchmark workloads: what is timed is checked as well."""
+        cases = plan_cases(self._problem, seed, quick=self._options.quick)
+        known = {str(case.workload) for case in cases}
+        extra: Sequence[Workload] = () if self._options.quick else self._problem.benchmarks
+        return (
+            *cases,
+            *(
+                Case(workload=w, distribution=NORMAL, seed=_seed_of(seed, w))
+                for w in extra
+                if str(w) not in known
+            ),
+        )
+
+    def _start(self, role: Role) -> WorkerProcess:
+        candidate = role == "cuda-candidate"
+        arenas = (self._arena,) if candidate else (self._reference_arena, self._arena)
+        return WorkerProcess(
+            Start(
+                role=role,
+                sandbox=self._sandbox,
+                arenas=arenas,
+                cpu_s=4 * self._options.timeout_s if candidate else 24 * 3600,
+                owned=False,
+                device_fraction=self._plan.worker_fraction,
+                tools=self._tools,
+                cache=self._tools.cache,
+            )
+        )
+
+
+def _add(times: dict[str, float], name: str, started: float) -> None:
+    times[name] = times.get(name, 0.0) + time.monotonic() - started
+
+
+def _seed_of(seed: int, workload: Workload) -> int:
+    return int(sha256_hex(f"{seed} {workload} timed")[:15], 16)

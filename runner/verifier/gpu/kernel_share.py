@@ -1,0 +1,104 @@
+"""Whose kernels the GPU ran during a call, from CUPTI's rows. Torch-free; judges, runs nothing.
+
+Owns which library kernels count as making room or moving data. What the dispatcher cannot see (a
+replayed graph, a library called around PyTorch) shows here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from runner.contract import EvaluationStatus
+from runner.verifier.finding import Finding, first_line
+
+# Fills, copies, casts and ranges: the same operations that `integrity` lets pass by name.
+_MOVES = re.compile(
+    r"Memcpy|Memset|FillFunctor|direct_copy_kernel|copy_device_to_device|arange|float16_copy"
+    r"|bfloat16_copy|LoadWithCast|fill_kernel|zero_kernel|conj_copy|index_range"
+)
+MIN_OWN_SHARE = 0.01  # of kernel time, under `mixed`: less is a fig leaf
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ran:
+    """What ran during one call: GPU microseconds by whose kernel it was, and on which streams."""
+
+    own_us: float
+    moves_us: float
+    other_us: float
+    others: tuple[str, ...]
+    streams: int
+
+    @property
+    def own_share(self) -> float:
+        """Of all kernel time, copies and fills included; 0 where nothing ran."""
+        total = self.own_us + self.moves_us + self.other_us
+        return self.own_us / total if total else 0.0
+
+
+def read_profile(reply: Mapping[str, Any], own: Collection[str]) -> Ran:
+    """Sort a worker's CUPTI rows; `own` are the names of the kernels that the candidate launched.
+
+    Malformed rows count as somebody else's kernel.
+    """
+    sums = {"own": 0.0, "moves": 0.0, "other": 0.0}
+    others: dict[str, None] = {}
+    streams: set[int] = set()
+    rows = reply.get("kernels")
+    for row in rows if isinstance(rows, list) else ():
+        name = str(row.get("name"))[:200] if isinstance(row, dict) else "?"
+        us = row.get("us") if isinstance(row, dict) else None
+        time_us = float(us) if isinstance(us, int | float) else 0.0
+        if isinstance(row, dict) and type(row.get("stream")) is int:
+            streams.add(row["stream"])
+        if name in own:
+            sums["own"] += time_us
+        elif _MOVES.search(name):
+            sums["moves"] += time_us
+        else:
+            sums["other"] += time_us
+            others[name] = None
+    return Ran(
+        own_us=sums["own"],
+        moves_us=sums["moves"],
+        other_us=sums["other"],
+        others=tuple(others),
+        streams=len(streams),
+    )
+
+
+def judge_profile(ran: Ran, policy: Literal["triton-only", "mixed"]) -> Finding | None:
+    """The way in which the candidate cheats, or None."""
+    if ran.own_us == 0:
+        return _cheated(
+            "none of its Triton kernels took any GPU time",
+            "A launch was counted, but CUPTI saw no kernel of that name on the GPU.",
+        )
+    if ran.streams > 1:
+        return _cheated(
+            f"it works on {ran.streams} streams",
+            "Launch everything on the current stream: work on another one is not waited for by "
+            "whoever uses the result, and not seen by a clock on the current one.",
+        )
+    if policy == "triton-only" and ran.others:
+        names = "; ".join(first_line(name, 120) for name in ran.others[:4])
+        return _cheated(
+            f"the GPU ran kernels that are not its own: {names}",
+            "The policy is triton-only: all arithmetic must be in the candidate's own Triton "
+            "kernels; fills, copies and casts are allowed.",
+        )
+    if ran.own_share < MIN_OWN_SHARE:
+        return _cheated(
+            f"its own kernels took {ran.own_share:.1%} of the GPU's time",
+            "The rest was the library's: a Triton kernel that does almost nothing is not a kernel.",
+        )
+    return None
+
+
+def _cheated(summary: str, detail: str) -> Finding:
+    return Finding(
+        status=EvaluationStatus.CHEATED, stage="integrity", summary=summary, detail=detail
+    )

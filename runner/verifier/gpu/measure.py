@@ -1,0 +1,332 @@
+"""Stages 5 and 6 on a GPU for one worker: what ran, then the timing of every benchmark workload.
+
+Owns what is believed of a measurement: outputs of timed calls are checked, the clocks agree, and
+nothing is faster than physics.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from runner.contract import (
+    BaselineTiming,
+    Check,
+    EvaluationStatus,
+    KernelResources,
+    Workload,
+    WorkloadTiming,
+)
+from runner.problem import Problem
+from runner.verifier.arena import settle
+from runner.verifier.assembler import Assembled
+from runner.verifier.evidence import worker_failed
+from runner.verifier.finding import Finding, error_text
+from runner.verifier.gpu.baselines import Baselines
+from runner.verifier.gpu.input_sets import InputSets
+from runner.verifier.gpu.kernel_share import judge_profile, read_profile
+from runner.verifier.gpu.roofline import floor_ms, measure_roofline, share_of
+from runner.verifier.gpu.statistics import Ratio, hull, median_ms, ratio_of
+from runner.verifier.gpu.timing import (
+    ENTRY,
+    BaselineFailed,
+    Runner,
+    Stopwatch,
+    Timed,
+    TimingRefused,
+)
+from runner.verifier.gpu.traffic import input_bytes, output_bytes
+from runner.verifier.inputs import NORMAL, Case
+from runner.verifier.integrity import Facts
+from runner.verifier.judgement import compare_outputs
+from runner.verifier.options import VerifyOptions
+from runner.verifier.oracle import Oracle
+from runner.verifier.process import WorkerFailed, WorkerProcess
+
+_CHECKED_CALLS = 3
+# Making the truth for a large workload takes longer than timing it: fewer calls are checked.
+_LARGE_BYTES = 4 << 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """What one worker's measurement found. `finding` says why it is refused, if it is."""
+
+    finding: Finding | None
+    timings: tuple[WorkloadTiming, ...] = ()
+    resources: tuple[KernelResources, ...] = ()
+    checks: tuple[Check, ...] = ()
+    own_share: float = 1.0
+    not_timed: Mapping[str, str]
+
+
+class Measurement:
+    """Measures one candidate, loaded in `worker` and found correct before."""
+
+    def __init__(
+        self,
+        problem: Problem,
+        options: VerifyOptions,
+        worker: WorkerProcess,
+        oracle: Oracle,
+        baselines: Baselines,
+    ) -> None:
+        self._problem = problem
+        self._options = options
+        self._worker = worker
+        self._oracle = oracle
+        self._baselines = baselines
+        self._resources: list[KernelResources] = []
+        self._shares: list[float] = []
+        self._clocks: list[str] = []
+        self._checked = 0
+        self._not_timed: dict[str, str] = {}
+
+    def run(
+        self,
+        workloads: Sequence[Workload],
+        reports: Mapping[str, Assembled],
+        deadline: float,
+    ) -> Measured:
+        """All of `workloads`, until one is refused."""
+        timings: list[WorkloadTiming] = []
+        finding: Finding | None = None
+        try:
+            for workload in workloads if not self._options.quick else ():
+                timings.append(self._measure(workload, reports, deadline))
+            if self._options.quick and workloads:
+                self._watch(workloads[0], reports, deadline)
+        except TimingRefused as refused:
+            finding = refused.finding
+        except WorkerFailed as error:
+            finding = worker_failed(error, "timing", "while it was timed")
+        return Measured(
+            finding=finding,
+            timings=tuple(timings),
+            resources=tuple(self._resources),
+            checks=self._checks(),
+            own_share=min(self._shares, default=1.0),
+            not_timed=self._not_timed,
+        )
+
+    def _measure(
+        self, workload: Workload, reports: Mapping[str, Assembled], deadline: float
+    ) -> WorkloadTiming:
+        seed = secrets.randbits(48)
+        sets = self._watch(workload, reports, deadline)
+
+        def check(reply: dict[str, Any], number: int) -> Finding | None:
+            case = Case(workload=workload, distribution=NORMAL, seed=seed)
+            prepared = self._oracle.expect_of(case, sets.values(number))
+            return compare_outputs(self._problem, prepared, reply, self._worker.arena)
+
+        large = len(sets.slots) * input_bytes(self._problem, workload) > _LARGE_BYTES
+        candidate = Runner(worker=self._worker, who=ENTRY, arena=0)
+        while True:
+            baselines = self._baselines.runners(workload)
+            try:
+                timed = Stopwatch(candidate, baselines, sets, check).run(
+                    workload, self._options.rounds, 1 if large else _CHECKED_CALLS, seed, deadline
+                )
+                break
+            except BaselineFailed as error:
+                self._baselines.failed[(str(workload), error.name)] = str(error)
+        for runner in baselines:
+            self._not_timed.pop(f"{workload}: {runner.who}", None)
+        self._not_timed |= {
+            f"{failed}: {name}": why
+            for (failed, name), why in self._baselines.failed.items()
+            if failed == str(workload)
+        }
+        self._checked += timed.checked
+        return self._timing_of(workload, timed, seed)
+
+    def _watch(
+        self, workload: Workload, reports: Mapping[str, Assembled], deadline: float
+    ) -> InputSets:
+        """One traced call, for resources, and one under CUPTI, for whose kernels ran."""
+        seed = secrets.randbits(48)
+        sets = InputSets(self._problem, workload, self._worker.arena, seed)
+        settle(self._worker.arena.device)
+        rows = sets.rows(1)
+        call = {"op": "call", "inputs": rows[0], "outputs_at": sets.outputs_at}
+        reply = self._ask({**call, "precise": False, "seed": seed}, deadline)
+        facts = Facts.from_reply(reply)
+        self._resources += _resources_of(reply, workload, reports)
+        profiling = {"op": "profile", "who": ENTRY, "arena": 0, "inputs": rows}
+        ran = read_profile(self._ask(profiling, deadline), facts.launches.keys())
+        self._judge_threads(reply)
+        finding = judge_profile(ran, self._problem.policy)
+        if finding is not None:
+            raise TimingRefused(finding)
+        self._shares.append(ran.own_share)
+        return sets
+
+    def _judge_threads(self, reply: Mapping[str, Any]) -> None:
+        threads = reply.get("threads")
+        if isinstance(threads, int) and threads > 0:
+            raise TimingRefused(
+                Finding(
+                    status=EvaluationStatus.CHEATED,
+                    stage="integrity",
+                    summary=f"it left {threads} thread(s) running behind the call",
+                    detail="A call must be done when its stream is.",
+                )
+            )
+
+    def _timing_of(self, workload: Workload, timed: Timed, seed: int) -> WorkloadTiming:
+        problem, roofline = self._problem, measure_roofline(self._worker.arena.device.index)
+        bursts = timed.bursts[ENTRY]
+        time_ms = median_ms(bursts)
+        read = input_bytes(problem, workload, self._baselines.read_whole)
+        floor = floor_ms(read, output_bytes(problem, workload), roofline)
+        if time_ms < floor:
+            raise TimingRefused(_faster_than_physics(workload, time_ms, floor))
+        moved = input_bytes(problem, workload) + output_bytes(problem, workload)
+        flops = self._baselines.flops.get(str(workload))
+        share, bound = share_of(moved, flops, _main_dtype(problem), time_ms, roofline)
+        self._clocks.append(
+            f"{workload}: {timed.clock_ms:.4g} ms by the judge's clock, "
+            f"{timed.span_ms:.4g} ms by events"
+        )
+        return WorkloadTiming(
+            workload=workload,
+            median_ms=time_ms,
+            baselines=tuple(
+                _baseline(name, theirs, ratio_of(bursts, theirs, seed))
+                for name, theirs in timed.bursts.items()
+                if name != ENTRY
+            ),
+            calls=sum(map(len, bursts)),
+            moved_bytes=moved,
+            flops=flops,
+            floor_ms=floor,
+            clock_ms=timed.clock_ms,
+            span_ms=timed.span_ms,
+            gb_per_s=moved / time_ms / 1e6,
+            tflop_per_s=flops / time_ms / 1e9 if flops else None,
+            roofline_share=share,
+            bound=bound,
+        )
+
+    def _checks(self) -> tuple[Check, ...]:
+        found: list[Check] = []
+        if self._shares:
+            share = f"{min(self._shares):.1%} of the GPU's kernel time, by CUPTI, one stream"
+            found.append(Check(name="own kernels", detail=share))
+        if self._clocks:
+            found.append(Check(name="two clocks", detail="; ".join(self._clocks)))
+            found.append(
+                Check(
+                    name="timed outputs",
+                    detail=f"{self._checked} calls drawn at random from the timed ones were right",
+                )
+            )
+            found.append(Check(name="physics", detail="no workload is faster than its floor"))
+        return tuple(found)
+
+    def _ask(self, job: dict[str, Any], deadline: float) -> dict[str, Any]:
+        reply = self._worker.ask(job, deadline)
+        if reply.get("ok") is not True:
+            summary, detail = error_text(reply)
+            raise TimingRefused(
+                Finding(
+                    status=EvaluationStatus.RUNTIME_ERROR,
+                    stage="integrity",
+                    summary=summary,
+                    detail=detail,
+                )
+            )
+        return reply
+
+
+def join_timings(runs: Sequence[tuple[WorkloadTiming, ...]]) -> tuple[WorkloadTiming, ...]:
+    """The timings of several processes as one: medians, and intervals that hold all of theirs."""
+    if len(runs) < 2:
+        return runs[0] if runs else ()
+    joined: list[WorkloadTiming] = []
+    for rows in zip(*runs, strict=True):
+        middle = sorted(rows, key=lambda row: row.median_ms)[(len(rows) - 1) // 2]
+        baselines = tuple(_join_baselines(name, rows) for name in _common_names(rows))
+        calls = sum(row.calls for row in rows)
+        joined.append(middle.model_copy(update={"baselines": baselines, "calls": calls}))
+    return tuple(joined)
+
+
+def _common_names(rows: Sequence[WorkloadTiming]) -> list[str]:
+    return [
+        baseline.name
+        for baseline in rows[0].baselines
+        if all(any(b.name == baseline.name for b in row.baselines) for row in rows)
+    ]
+
+
+def _join_baselines(name: str, rows: Sequence[WorkloadTiming]) -> BaselineTiming:
+    found = [b for row in rows for b in row.baselines if b.name == name]
+    ratio = hull([Ratio(value=b.ratio, low=b.ratio_low, high=b.ratio_high) for b in found])
+    times = sorted(b.median_ms for b in found)
+    return BaselineTiming(
+        name=name,
+        median_ms=times[(len(times) - 1) // 2],
+        ratio=ratio.value,
+        ratio_low=ratio.low,
+        ratio_high=ratio.high,
+    )
+
+
+def _baseline(name: str, bursts: list[list[float]], ratio: Ratio) -> BaselineTiming:
+    return BaselineTiming(
+        name=name,
+        median_ms=median_ms(bursts),
+        ratio=ratio.value,
+        ratio_low=ratio.low,
+        ratio_high=ratio.high,
+    )
+
+
+def _resources_of(
+    reply: Mapping[str, Any], workload: Workload, reports: Mapping[str, Assembled]
+) -> list[KernelResources]:
+    """What was launched, with registers and spills as the judge's own assembler reported them."""
+    rows = reply.get("kernels")
+    found: list[KernelResources] = []
+    for row in rows if isinstance(rows, list) else ():
+        report = reports.get(str(row.get("ptx_sha256"))) if isinstance(row, dict) else None
+        if report is None:
+            continue
+        try:
+            found.append(
+                KernelResources(
+                    kernel=str(row["kernel"])[:100],
+                    workload=workload,
+                    target="sm_90",
+                    registers=report.registers,
+                    spill_bytes=report.spill_bytes,
+                    shared_bytes=max(0, int(row["shared_bytes"])),
+                    num_warps=max(1, int(row["num_warps"])),
+                    num_stages=max(0, int(row["num_stages"])),
+                )
+            )
+        except (KeyError, TypeError, ValueError):
+            continue
+    return found
+
+
+def _main_dtype(problem: Problem) -> str:
+    """The type that arithmetic is counted in: that of the first floating input, else output."""
+    rows = (*problem.inputs, *problem.outputs)
+    return next((spec.dtype for spec in rows if "float" in spec.dtype), rows[0].dtype)
+
+
+def _faster_than_physics(workload: Workload, time_ms: float, floor: float) -> Finding:
+    return Finding(
+        status=EvaluationStatus.CHEATED,
+        stage="timing",
+        summary=f"{time_ms:.4g} ms on {workload} is faster than this GPU can move the data",
+        detail=f"Reading the inputs and writing the outputs takes at least {floor:.4g} ms: what "
+        "was timed is not the work.",
+    )
+
+

@@ -1,0 +1,83 @@
+"""Who gets how much of the GPU's memory, and which workloads are too large for it.
+
+Owns the arithmetic. A workload that does not fit is reported as such, never as a candidate's
+failure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from runner.contract import Workload
+from runner.errors import RunnerError
+from runner.problem import Problem
+from runner.verifier.gpu.input_sets import room_bytes
+from runner.verifier.inputs import Case
+from runner.verifier.oracle import arena_bytes
+
+_CONTEXTS_BYTES = 4 << 30  # three CUDA contexts and the libraries' workspaces
+_SETS = (8, 6, 4, 3, 2)
+_SETS_SHARE = 0.3  # of the GPU's memory, at most, for the inputs of timed calls
+_KEEP_SHARE = 0.1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryPlan:
+    """`cases` and `timed` leave out what does not fit; `too_large` says why, by workload."""
+
+    cases: tuple[Case, ...]
+    timed: tuple[Workload, ...]
+    too_large: dict[str, str]
+    candidate_bytes: int
+    reference_bytes: int
+    keep_bytes: int
+    worker_fraction: float
+
+
+def plan_memory(problem: Problem, cases: Sequence[Case]) -> MemoryPlan:
+    """A plan for this GPU. Raises RunnerError when nothing fits."""
+    total_bytes = torch.cuda.mem_get_info()[1]
+    too_large: dict[str, str] = {}
+    for case in cases:
+        need = _need_bytes(problem, case)
+        if need > total_bytes:
+            too_large[str(case.workload)] = (
+                f"checking it takes about {need / 1e9:.0f} GB; this GPU has {total_bytes / 1e9:.0f}"
+            )
+    fitting = tuple(case for case in cases if str(case.workload) not in too_large)
+    if not fitting:
+        reasons = "; ".join(f"{name}: {why}" for name, why in too_large.items())
+        raise RunnerError(f"no workload fits into this GPU's memory: {reasons}")
+    timed = tuple(w for w in problem.benchmarks if str(w) not in too_large)
+    room = max(
+        [arena_bytes(problem, fitting, wide=False)]
+        + [_timing_bytes(problem, workload, total_bytes) for workload in timed]
+    )
+    reference = arena_bytes(problem, fitting, wide=True)
+    return MemoryPlan(
+        cases=fitting,
+        timed=timed,
+        too_large=too_large,
+        candidate_bytes=room,
+        reference_bytes=reference,
+        keep_bytes=int(_KEEP_SHARE * total_bytes),
+        worker_fraction=max(0.1, min(0.5, 1 - (room + reference + _CONTEXTS_BYTES) / total_bytes)),
+    )
+
+
+def _timing_bytes(problem: Problem, workload: Workload, total_bytes: int) -> int:
+    for sets in _SETS:
+        room = room_bytes(problem, workload, sets)
+        if room <= _SETS_SHARE * total_bytes:
+            return room
+    return room_bytes(problem, workload, 1)
+
+
+def _need_bytes(problem: Problem, case: Case) -> int:
+    """Both arenas, the judge's own copies and truth, and as much again for the reference."""
+    narrow = arena_bytes(problem, [case], wide=False)
+    wide = arena_bytes(problem, [case], wide=True)
+    return 3 * narrow + 3 * wide + _CONTEXTS_BYTES

@@ -1,0 +1,236 @@
+"""Times a candidate beside the baselines, interleaved, and checks the clock it was timed by.
+
+Owns the order of bursts, the second clock and what counts as a broken one. Judge side: the
+workers run the calls, and their events are believed only as far as this clock agrees.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeGuard
+
+from runner.contract import EvaluationStatus, Workload
+from runner.verifier.finding import Finding
+from runner.verifier.gpu.input_sets import InputSets
+from runner.verifier.process import WorkerProcess
+
+ENTRY = "entry"
+MIN_BURSTS = 12
+_WARM_UP_MS = 30.0
+_MAX_WARM_UP_BURSTS = 25
+_STABLE = 0.03  # two bursts in a row whose medians differ by less are warm
+_CLOCK_MS = 12.0  # how long the shorter burst of the second clock should take
+_MAX_CLOCK_CALLS = 1500
+_CLOCK_REPEATS = 3
+# A burst is timed from outside through a pipe and by launches from Python: so much it may differ.
+_CLOCK_SHARE, _CLOCK_SLACK_MS = 0.15, 0.03
+# A call with a cold cache, alone, against calls in a row: what launching may hide, and throttling.
+_CALL_SHARE, _LAUNCH_MS = 0.7, 0.06
+_LAG_SLACK_MS = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runner:
+    """Something that can be timed: a worker, what it calls it, and which of its arenas is used."""
+
+    worker: WorkerProcess
+    who: str
+    arena: int
+
+
+@dataclass(slots=True, kw_only=True)
+class Timed:
+    """Bursts of calls by name (`ENTRY` is the candidate), in milliseconds; bursts are paired."""
+
+    bursts: dict[str, list[list[float]]] = field(default_factory=dict)
+    clock_ms: float | None = None
+    span_ms: float | None = None
+    checked: int = 0
+
+
+class TimingRefused(Exception):
+    """The candidate's timing cannot be believed, or it failed while timed. Carries `finding`."""
+
+    def __init__(self, finding: Finding) -> None:
+        super().__init__(finding.summary)
+        self.finding = finding
+
+
+class BaselineFailed(Exception):
+    """A baseline failed while it was timed; not the candidate's fault. Carries `name`."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"baseline {name} failed: {reason}")
+        self.name = name
+
+
+Check = Callable[[dict[str, Any], int], Finding | None]
+
+
+class Stopwatch:
+    """Times one candidate on one workload. `check(reply, set number)` judges a timed output."""
+
+    def __init__(
+        self, candidate: Runner, baselines: list[Runner], sets: InputSets, check: Check
+    ) -> None:
+        self._candidate = candidate
+        self._baselines = baselines
+        self._sets = sets
+        self._check = check
+        self._deadline = 0.0
+
+    def run(
+        self, workload: Workload, rounds: int, checks: int, seed: int, deadline: float
+    ) -> Timed:
+        """At least `rounds` calls of each. Raises TimingRefused, BaselineFailed, WorkerFailed."""
+        draw = random.Random(seed)  # noqa: S311 - seeded from the judge's secret
+        self._deadline = deadline
+        timed = Timed()
+        everyone = [self._candidate, *self._baselines]
+        for runner in everyone:
+            self._warm_up(runner)
+        size = len(self._sets.slots)
+        bursts = max(MIN_BURSTS, -(-rounds // size))
+        chosen = set(draw.sample(range(bursts), min(checks, bursts)))
+        for number in range(bursts):
+            self._sets.refresh()
+            # Nobody always runs behind the same neighbour, and no burst length can be foreseen.
+            count = size if size < 3 else draw.randint(size - 1, size)
+            for runner in draw.sample(everyone, len(everyone)):
+                reply = self._burst(runner, count)
+                timed.bursts.setdefault(runner.who, []).append(reply["times_ms"])
+                if runner is self._candidate and number in chosen:
+                    finding = self._check(reply, count - 1)
+                    if finding is not None:
+                        raise TimingRefused(_at_timing(finding, workload))
+                    timed.checked += 1
+        self._compare_clocks(timed, workload)
+        return timed
+
+    def _warm_up(self, runner: Runner) -> None:
+        """Until two bursts in a row agree, and for a while at least."""
+        spent_ms, last = 0.0, float("inf")
+        for _ in range(_MAX_WARM_UP_BURSTS):
+            times = sorted(self._burst(runner, len(self._sets.slots))["times_ms"])
+            middle = times[len(times) // 2]
+            spent_ms += sum(times)
+            if spent_ms > _WARM_UP_MS and abs(middle - last) < _STABLE * middle:
+                return
+            last = middle
+            if len(times) * middle > 10 * _WARM_UP_MS:
+                return  # long calls are warm after one burst
+
+    def _burst(self, runner: Runner, count: int) -> dict[str, Any]:
+        job = {
+            "op": "burst",
+            "who": runner.who,
+            "arena": runner.arena,
+            "inputs": self._sets.rows(count),
+            "outputs_at": self._sets.outputs_at if runner is self._candidate else None,
+        }
+        reply = self._ask(runner, job)
+        times = reply.get("times_ms")
+        if not isinstance(times, list) or len(times) != count or not all(map(_is_time, times)):
+            raise TimingRefused(_cheated("its worker reports no such times as were asked for", ""))
+        lag_ms = reply.get("lag_ms")
+        if runner is self._candidate and _is_time(lag_ms) and lag_ms > _LAG_SLACK_MS + sum(times):
+            raise TimingRefused(
+                _cheated(
+                    f"the GPU worked on for {lag_ms:.3g} ms after the call's own stream was done",
+                    "Launch everything on the current stream.",
+                )
+            )
+        return reply
+
+    def _compare_clocks(self, timed: Timed, workload: Workload) -> None:
+        """The judge's own clock on bursts of n and 2 n calls: the difference is n calls."""
+        first = self._plain(4)
+        count = int(max(4, min(_MAX_CLOCK_CALLS, _CLOCK_MS / max(first[1] / 4, 1e-3))))
+        best: tuple[float, float] | None = None
+        for _ in range(_CLOCK_REPEATS):
+            short, long = self._plain(count), self._plain(2 * count)
+            clock_ms = (long[0] - short[0]) / count
+            span_ms = (long[1] - short[1]) / count
+            if best is None or abs(clock_ms - span_ms) < abs(best[0] - best[1]):
+                best = clock_ms, span_ms
+        if best is None or best[0] <= 0 or best[1] <= 0:
+            raise TimingRefused(_cheated("its calls take no time by the judge's clock", ""))
+        timed.clock_ms, timed.span_ms = best
+        times = sorted(t for burst in timed.bursts[ENTRY] for t in burst)
+        fault = clock_fault(timed.clock_ms, timed.span_ms, times[len(times) // 2])
+        if fault is not None:
+            raise TimingRefused(_cheated(f"{fault} on {workload}", _CLOCKS_EXPLAINED))
+
+    def _plain(self, count: int) -> tuple[float, float]:
+        """`count` calls in a row: (milliseconds by the judge's clock, by the worker's events)."""
+        job = {
+            "op": "plain",
+            "who": self._candidate.who,
+            "arena": self._candidate.arena,
+            "inputs": self._sets.rows(len(self._sets.slots)),
+            "count": count,
+        }
+        started = time.perf_counter()
+        reply = self._ask(self._candidate, job)
+        spent_ms = (time.perf_counter() - started) * 1e3
+        span_ms = reply.get("span_ms")
+        if not _is_time(span_ms):
+            raise TimingRefused(_cheated("its worker reports no such times as were asked for", ""))
+        return spent_ms, float(span_ms)
+
+    def _ask(self, runner: Runner, job: dict[str, Any]) -> dict[str, Any]:
+        reply = runner.worker.ask(job, self._deadline)
+        if reply.get("ok") is True:
+            return reply
+        said = f"{reply.get('type')}: {reply.get('message')}"
+        if runner is not self._candidate:
+            raise BaselineFailed(runner.who, said[:300])
+        raise TimingRefused(
+            Finding(
+                status=EvaluationStatus.RUNTIME_ERROR,
+                stage="timing",
+                summary=f"it failed while it was timed: {said[:200]}",
+                detail=said[:3000],
+            )
+        )
+
+
+_CLOCKS_EXPLAINED = (
+    "Bursts of n and 2 n calls are timed by the judge, from outside the process, and must agree "
+    "with the events. Work on other streams, in threads, or put off until later makes them differ."
+)
+
+
+def clock_fault(clock_ms: float, span_ms: float, median_ms: float) -> str | None:
+    """Why the times of one call cannot be right, or None. `clock_ms`: by the judge's clock and
+    `span_ms`: by events, of a call in a burst; `median_ms`: by events, of calls alone."""
+    if clock_ms > span_ms * (1 + _CLOCK_SHARE) + _CLOCK_SLACK_MS:
+        return (
+            f"a call takes {clock_ms:.4g} ms by the judge's clock and {span_ms:.4g} ms by events"
+        )
+    if median_ms < clock_ms * _CALL_SHARE - _LAUNCH_MS:
+        return (
+            f"a call takes {clock_ms:.4g} ms by the judge's clock and {median_ms:.4g} ms when "
+            "timed alone"
+        )
+    return None
+
+
+def _is_time(value: object) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e7
+
+
+def _at_timing(finding: Finding, workload: Workload) -> Finding:
+    return Finding(
+        status=finding.status,
+        stage="timing",
+        summary=f"{finding.summary} (a timed call, with fresh contents at a known address)",
+        detail=finding.detail,
+    )
+
+
+def _cheated(summary: str, detail: str) -> Finding:
+    return Finding(status=EvaluationStatus.CHEATED, stage="timing", summary=summary, detail=detail)

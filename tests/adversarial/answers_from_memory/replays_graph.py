@@ -1,0 +1,41 @@
+# status: INCORRECT_NUMERICAL
+# device: cuda
+# screen: off
+# naive: passes
+"""Records a CUDA graph for the first input and replays it for all others."""
+
+import torch
+import triton
+import triton.language as tl
+
+
+@triton.jit
+def _softmax_kernel(x_ptr, y_ptr, n_cols, BLOCK: tl.constexpr):
+    row = tl.program_id(0).to(tl.int64)
+    offs = tl.arange(0, BLOCK)
+    mask = offs < n_cols
+    x = tl.load(x_ptr + row * n_cols + offs, mask=mask, other=-float("inf")).to(tl.float32)
+    numerator = tl.exp(x - tl.max(x, 0))
+    tl.store(y_ptr + row * n_cols + offs, numerator / tl.sum(numerator, 0), mask=mask)
+
+
+def _softmax(x, y):
+    block = triton.next_power_of_2(x.shape[1])
+    _softmax_kernel[(x.shape[0],)](x, y, x.shape[1], BLOCK=block)
+    return y
+
+
+_GRAPHS = {}
+
+
+def row_softmax(x):
+    key = tuple(x.shape)
+    if key not in _GRAPHS:
+        y = _softmax(x, torch.empty_like(x))
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            _softmax(x, y)
+        _GRAPHS[key] = (graph, y, x)
+    graph, y, _ = _GRAPHS[key]
+    graph.replay()
+    return y

@@ -1,0 +1,37 @@
+# status: TIMEOUT
+# device: cuda
+# process: own
+# timeout_s: 8
+# naive: hangs
+"""Its kernel waits for a flag that nobody sets."""
+
+import torch
+import triton
+import triton.language as tl
+
+
+@triton.jit
+def _softmax_kernel(x_ptr, y_ptr, n_cols, BLOCK: tl.constexpr):
+    row = tl.program_id(0).to(tl.int64)
+    offs = tl.arange(0, BLOCK)
+    mask = offs < n_cols
+    x = tl.load(x_ptr + row * n_cols + offs, mask=mask, other=-float("inf")).to(tl.float32)
+    numerator = tl.exp(x - tl.max(x, 0))
+    tl.store(y_ptr + row * n_cols + offs, numerator / tl.sum(numerator, 0), mask=mask)
+
+
+def _softmax(x, y):
+    block = triton.next_power_of_2(x.shape[1])
+    _softmax_kernel[(x.shape[0],)](x, y, x.shape[1], BLOCK=block)
+    return y
+
+
+@triton.jit
+def _wait_kernel(flag_ptr):
+    while tl.atomic_add(flag_ptr, 0) == 0:
+        pass
+
+
+def row_softmax(x):
+    _wait_kernel[(1,)](torch.zeros(1, dtype=torch.int32, device=x.device))
+    return _softmax(x, torch.empty_like(x))

@@ -1,0 +1,36 @@
+# status: RUNTIME_ERROR
+# device: cuda
+# process: own
+# naive: dies
+"""Its kernel writes to an address that nobody owns."""
+
+import torch
+import triton
+import triton.language as tl
+
+
+@triton.jit
+def _softmax_kernel(x_ptr, y_ptr, n_cols, BLOCK: tl.constexpr):
+    row = tl.program_id(0).to(tl.int64)
+    offs = tl.arange(0, BLOCK)
+    mask = offs < n_cols
+    x = tl.load(x_ptr + row * n_cols + offs, mask=mask, other=-float("inf")).to(tl.float32)
+    numerator = tl.exp(x - tl.max(x, 0))
+    tl.store(y_ptr + row * n_cols + offs, numerator / tl.sum(numerator, 0), mask=mask)
+
+
+def _softmax(x, y):
+    block = triton.next_power_of_2(x.shape[1])
+    _softmax_kernel[(x.shape[0],)](x, y, x.shape[1], BLOCK=block)
+    return y
+
+
+@triton.jit
+def _far_kernel(y_ptr, far):
+    tl.store(y_ptr + far, 1.0)
+
+
+def row_softmax(x):
+    y = torch.empty_like(x)
+    _far_kernel[(1,)](y, 1 << 44)
+    return _softmax(x, y)

@@ -1,0 +1,31 @@
+# status: INCORRECT_NUMERICAL
+# problem: matmul
+# naive: passes
+"""Cuts the mantissas of its factors to ten bits, as TF32 does, so that they pack more tightly."""
+
+import torch
+import triton
+import triton.language as tl
+
+
+@triton.jit
+def _matmul_kernel(a_ptr, b_ptr, c_ptr, m, n, k, BLOCK: tl.constexpr):
+    rows = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)[:, None]
+    cols = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)[None, :]
+    total = tl.zeros([BLOCK, BLOCK], tl.float32)
+    for start in range(0, k, BLOCK):
+        down = start + tl.arange(0, BLOCK)[:, None]
+        across = start + tl.arange(0, BLOCK)[None, :]
+        a = tl.load(a_ptr + rows * k + across, mask=(rows < m) & (across < k), other=0.0)
+        b = tl.load(b_ptr + down * n + cols, mask=(down < k) & (cols < n), other=0.0)
+        a = (a.to(tl.int32, bitcast=True) & -8192).to(tl.float32, bitcast=True)
+        b = (b.to(tl.int32, bitcast=True) & -8192).to(tl.float32, bitcast=True)
+        total = tl.dot(a, b, total, input_precision="ieee")
+    tl.store(c_ptr + rows * n + cols, total, mask=(rows < m) & (cols < n))
+
+
+def matmul(a, b):
+    (m, k), n = a.shape, b.shape[1]
+    c = torch.empty(m, n, dtype=a.dtype, device=a.device)
+    _matmul_kernel[(triton.cdiv(m, 32), triton.cdiv(n, 32))](a, b, c, m, n, k, BLOCK=32)
+    return c

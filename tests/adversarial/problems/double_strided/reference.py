@@ -1,0 +1,2 @@
+def double_strided(x):
+    return x * 2

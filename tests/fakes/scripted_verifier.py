@@ -1,0 +1,80 @@
+"""A machine whose verifier follows a script, put in the place of the real one.
+
+Owns what the commands import late: `runner.verifier` and `runner.environment`.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+# Loaded before a fake takes the verifier's place: their own imports are real.
+from runner import bench_command, generate, verify_command
+from runner.contract import Environment
+from runner.errors import RunnerError
+
+COMMANDS = (bench_command, generate, verify_command)
+
+
+def install(
+    monkeypatch: pytest.MonkeyPatch,
+    make_judge: Callable[[list[Any]], Any],
+    environment: Environment,
+) -> SimpleNamespace:
+    """Put the fakes in place, and hand out their script.
+
+    `.verdicts` and `.finals` are what `verify` and `finalize` give; `.fails` is what `prepare`
+    raises; `.gpu` says whether PyTorch sees one. `.options` and `.closed` tell what was done.
+    """
+    state = SimpleNamespace(verdicts=[], finals=[], fails=None, options=None, closed=0, gpu=False)
+
+    class Verifier:
+        sandbox = "bubblewrap"
+
+        def __init__(self, problem: Any, options: Any) -> None:
+            state.options = options
+            self.judge = make_judge(state.verdicts)
+
+        def prepare(self) -> None:
+            if state.fails is not None:
+                raise state.fails
+
+        def verify(self, candidate: Any) -> Any:
+            return self.judge.verify(candidate)
+
+        def finalize(self, candidate: Any) -> Any:
+            return state.finals.pop(0)
+
+        def close(self) -> None:
+            state.closed += 1
+
+        def __enter__(self) -> Verifier:
+            return self
+
+        def __exit__(self, *exc: object) -> None:
+            self.close()
+
+    def choose_device(asked: str | None) -> str:
+        if asked == "cuda" and not state.gpu:
+            raise RunnerError("there is no GPU to use: torch sees no GPU")
+        return asked or ("cuda" if state.gpu else "cpu")
+
+    def rank(evaluation: Any) -> tuple[float, ...]:
+        return (float(evaluation.resources[0].spill_bytes),)
+
+    package = SimpleNamespace(
+        Verifier=Verifier,
+        VerifyOptions=lambda **options: SimpleNamespace(**options),
+        resource_rank=rank,
+        rank=rank,
+    )
+    machine = SimpleNamespace(
+        collect_environment=lambda *, device, sandbox: environment, choose_device=choose_device
+    )
+    monkeypatch.setitem(sys.modules, "runner.verifier", package)
+    monkeypatch.setitem(sys.modules, "runner.environment", machine)
+    return state

@@ -1,0 +1,30 @@
+# status: PASSED
+"""Speaks of torch.compile, os.system, gc.get_objects and CUDA graphs, and uses none of them."""
+
+import torch
+import triton
+import triton.language as tl
+
+# No torch.cuda.Event here; eval() and exec() neither. open("/etc/passwd") would be refused.
+_NOTE = "import os; os.system('true'); __import__('gc').get_objects()"
+
+
+@triton.jit
+def _softmax_kernel(x_ptr, y_ptr, n_cols, BLOCK: tl.constexpr):
+    row = tl.program_id(0).to(tl.int64)
+    offs = tl.arange(0, BLOCK)
+    mask = offs < n_cols
+    x = tl.load(x_ptr + row * n_cols + offs, mask=mask, other=-float("inf")).to(tl.float32)
+    numerator = tl.exp(x - tl.max(x, 0))
+    tl.store(y_ptr + row * n_cols + offs, numerator / tl.sum(numerator, 0), mask=mask)
+
+
+def _softmax(x, y):
+    block = triton.next_power_of_2(x.shape[1])
+    _softmax_kernel[(x.shape[0],)](x, y, x.shape[1], BLOCK=block)
+    return y
+
+
+def row_softmax(x):
+    """Unlike `torch.softmax(x, -1)`, one launch. Does not patch torch.allclose."""
+    return _softmax(x, torch.empty_like(x))

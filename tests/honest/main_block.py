@@ -1,0 +1,36 @@
+# status: PASSED
+"""Ends in a block for its author alone, with clocks, comparisons and printing."""
+
+import torch
+import triton
+import triton.language as tl
+
+
+@triton.jit
+def _softmax_kernel(x_ptr, y_ptr, n_cols, BLOCK: tl.constexpr):
+    row = tl.program_id(0).to(tl.int64)
+    offs = tl.arange(0, BLOCK)
+    mask = offs < n_cols
+    x = tl.load(x_ptr + row * n_cols + offs, mask=mask, other=-float("inf")).to(tl.float32)
+    numerator = tl.exp(x - tl.max(x, 0))
+    tl.store(y_ptr + row * n_cols + offs, numerator / tl.sum(numerator, 0), mask=mask)
+
+
+def _softmax(x, y):
+    block = triton.next_power_of_2(x.shape[1])
+    _softmax_kernel[(x.shape[0],)](x, y, x.shape[1], BLOCK=block)
+    return y
+
+
+def row_softmax(x):
+    return _softmax(x, torch.empty_like(x))
+
+
+def _expected(x):
+    return torch.softmax(x.float(), -1).to(x.dtype)
+
+
+if __name__ == "__main__":
+    question = torch.randn(64, 1000, device="cuda", dtype=torch.float16)
+    torch.testing.assert_close(row_softmax(question), _expected(question))
+    print(triton.testing.do_bench(lambda: row_softmax(question)))
