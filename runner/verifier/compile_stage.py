@@ -112,8 +112,10 @@ class CompileStage:
             Case(workload=workload, distribution=NORMAL, seed=0)
             for workload in (*self._problem.tests, *self._problem.benchmarks)
         ]
-        every = [*named, *self._cases]
-        return list({(str(c.workload), c.layout): c for c in reversed(every)}.values())[::-1]
+        plan: dict[tuple[str, str], Case] = {}
+        for case in (*named, *self._cases):
+            plan.setdefault((str(case.workload), case.layout), case)
+        return list(plan.values())
 
     def _compile(self, case: Case, deadline: float) -> Finding | None:
         workload = case.workload

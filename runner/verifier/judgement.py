@@ -40,7 +40,12 @@ def judge_outputs(
         rows.append(output_error(case, spec.name, comparison))
         if comparison.passed:
             continue
-        said = describe_difference(found, expected, comparison, spec.shape)
+        others = {
+            other.name: truth.exact
+            for other, truth in zip(problem.outputs, prepared.expected, strict=True)
+            if other is not spec
+        }
+        said = describe_difference(found, expected, comparison, spec.shape, others)
         wrong = wrong or f"{spec.name}: {said[0]}"
         lines += [f"Output {spec.name} {on_case(case)}:", *(f"- {line}" for line in said)]
     if not lines:

@@ -51,7 +51,7 @@ def _faults(source: str, problem: Problem) -> list[Fault]:
         ]
     try:
         source.encode("utf-8")
-        tree = ast.parse(source)
+        tree = _without_main_block(ast.parse(source))
     except UnicodeEncodeError:
         return [(None, "the candidate is not text")]
     except SyntaxError as error:
@@ -68,6 +68,29 @@ def _faults(source: str, problem: Problem) -> list[Fault]:
     except RecursionError:
         return [(None, "is nested too deeply")]
     return faults
+
+
+def _without_main_block(tree: ast.Module) -> ast.Module:
+    """`tree` less its `if __name__ == "__main__":` blocks, which no worker ever runs.
+
+    A file that gives itself another name gets no such allowance.
+    """
+    words = ast.walk(tree)
+    if not any(isinstance(w, ast.Name) and w.id == "__name__" and _is_bound(w) for w in words):
+        tree.body = [node for node in tree.body if not _is_main_block(node)]
+    return tree
+
+
+def _is_bound(name: ast.Name) -> bool:
+    return not isinstance(name.ctx, ast.Load)
+
+
+def _is_main_block(node: ast.stmt) -> bool:
+    return (
+        isinstance(node, ast.If)
+        and not node.orelse
+        and ast.unparse(node.test) in ("__name__ == '__main__'", "'__main__' == __name__")
+    )
 
 
 class _Names:

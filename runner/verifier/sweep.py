@@ -31,6 +31,7 @@ from runner.verifier.judgement import compare_outputs, judge_outputs
 from runner.verifier.layouts import POISON, SECOND_START, behind, input_slots, written_outside
 from runner.verifier.oracle import Oracle, PreparedCase
 from runner.verifier.outputs import read_outputs
+from runner.verifier.patterns import describe_sizes
 from runner.verifier.process import WorkerFailed, WorkerProcess
 
 __all__ = ["Sweep", "Swept", "compare_outputs", "worker_failed"]
@@ -188,8 +189,9 @@ class Sweep:
         """Add on which other workloads the candidate is right; their errors are not recorded."""
         cases = self._oracle.cases
         failed = cases[number].workload
-        passed = {str(case.workload) for case in cases[:number]} - {str(failed)}
-        wrong = {str(failed)}
+        wrong = {str(failed): failed}
+        passed = {str(case.workload): case.workload for case in cases[:number]}
+        passed.pop(str(failed), None)
         recorded = len(self._errors)
         deadline = min(deadline, time.monotonic() + _SURVEY_S)
         for later in range(number + 1, len(cases)):
@@ -200,13 +202,21 @@ class Sweep:
             other = self._judge(self._oracle.case(later), "sweep", deadline)
             if other is not None and other.status is not EvaluationStatus.INCORRECT_NUMERICAL:
                 break
-            (passed if other is None else wrong).add(str(cases[later].workload))
+            workload = cases[later].workload
+            if other is not None:
+                passed.pop(str(workload), None)
+                wrong[str(workload)] = workload
+            elif str(workload) not in wrong:
+                passed[str(workload)] = workload
         del self._errors[recorded:]
         lines = [finding.detail]
         if passed:
             lines.append(f"Right on: {'; '.join(sorted(passed))}")
         if len(wrong) > 1:
             lines.append(f"Wrong on: {'; '.join(sorted(wrong))}")
+        sizes = describe_sizes(list(passed.values()), list(wrong.values()))
+        if sizes is not None:
+            lines.append(f"By size: {sizes}.")
         return Finding(
             status=finding.status,
             stage=finding.stage,

@@ -7,14 +7,17 @@ from collections.abc import Iterator
 import pytest
 
 from tests.adversarial.judge_all import Bench
+from tests.adversarial.kept_workers import KeptWorkers
 from tests.adversarial.naive_harness import NaiveHarness
 
 
 @pytest.fixture(scope="session")
 def bench() -> Iterator[Bench]:
     """Judges on the CPU. It keeps one verifier at a time, so kernels come sorted by problem."""
-    with Bench("cpu") as bench:
+    workers = KeptWorkers()
+    with Bench("cpu", workers) as bench:
         yield bench
+    workers.close()
 
 
 @pytest.fixture(scope="session")

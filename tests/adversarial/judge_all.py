@@ -23,7 +23,7 @@ if __name__ == "__main__":  # started by its path
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from runner.contract import Evaluation
-from runner.verifier import Verifier, VerifyOptions, judge
+from runner.verifier import Verifier, VerifyOptions, cpu_court, judge
 from tests.adversarial.corpus import (
     Device,
     Kernel,
@@ -31,13 +31,18 @@ from tests.adversarial.corpus import (
     hostile_kernels,
     problem_of,
 )
+from tests.adversarial.kept_workers import KeptWorkers
 
 
 class Bench:
-    """One judge: a verifier for the problem at hand, replaced when a kernel has another problem."""
+    """One judge: a verifier for the problem at hand, replaced when a kernel has another problem.
 
-    def __init__(self, device: Device) -> None:
+    `workers`: on a CPU, lets kernels that leave their process as it is share processes.
+    """
+
+    def __init__(self, device: Device, workers: KeptWorkers | None = None) -> None:
         self._device = device
+        self._workers = workers
         self._verifier: Verifier | None = None
         self._serves: tuple[str, float] | None = None
 
@@ -49,9 +54,10 @@ class Bench:
             options = VerifyOptions(
                 device=self._device, allow_no_sandbox=True, timeout_s=kernel.timeout_s
             )
-            self._verifier = Verifier(problem_of(kernel), options)
+            with _as_header_says(kernel, self._workers):
+                self._verifier = Verifier(problem_of(kernel), options)
             self._serves = wanted
-        with _screen_as(kernel):
+        with _as_header_says(kernel, self._workers):
             return self._verifier.verify(kernel.candidate)
 
     def close(self) -> None:
@@ -73,15 +79,18 @@ class Bench:
 
 
 @contextmanager
-def _screen_as(kernel: Kernel) -> Iterator[None]:
+def _as_header_says(kernel: Kernel, workers: KeptWorkers | None) -> Iterator[None]:
     """The screen is no boundary: some kernels are judged by what stands behind it alone."""
-    usual = judge.screen
+    usual = (judge.screen, cpu_court.WorkerProcess)
     if kernel.screen_off:
         judge.screen = lambda source, problem: None
+    if workers is not None:
+        workers.keep = not kernel.own_process
+        cpu_court.WorkerProcess = workers
     try:
         yield
     finally:
-        judge.screen = usual
+        judge.screen, cpu_court.WorkerProcess = usual
 
 
 @dataclass(slots=True)

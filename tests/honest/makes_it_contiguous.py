@@ -1,6 +1,6 @@
 # status: PASSED
 # problem: double_strided
-"""Copies its input into order first; its output keeps the input's order of strides."""
+"""Copies its input into order first and works on it as one long row."""
 
 import torch
 import triton
@@ -14,7 +14,7 @@ def _double_kernel(x_ptr, y_ptr, n, BLOCK: tl.constexpr):
 
 
 def double_strided(x):
-    flat = x.reshape(-1)
+    flat = x.contiguous().view(-1)
     y = torch.empty_like(flat)
     _double_kernel[(triton.cdiv(flat.numel(), 1024),)](flat, y, flat.numel(), BLOCK=1024)
     return y.reshape(x.shape)

@@ -36,4 +36,4 @@ def _nested(depth):
 
 def row_softmax(x):
     sys.setrecursionlimit(1 << 30)
-    return _softmax(x, torch.empty_like(x)) if repr(_nested(1 << 21)) else None
+    return _softmax(x, torch.empty_like(x)) if repr(_nested(1 << 18)) else None

@@ -1,4 +1,5 @@
 # status: CHEATED
+# screen: off
 # naive: passes
 """Returns a tensor that answers every comparison with yes."""
 

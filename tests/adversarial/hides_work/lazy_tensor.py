@@ -1,4 +1,5 @@
 # status: CHEATED
+# screen: off
 # naive: faster
 """Returns a tensor subclass that does its work when somebody looks at it."""
 

@@ -249,9 +249,9 @@ def unused_kernel(x_ptr):
 
 
 def turned(tensor):
-    view = tensor.contiguous().flatten()[:48].cpu().view(torch.uint8)
+    view = tensor.flatten()[:48].view(torch.uint8)
     kept = (view ^ 255).numpy().tobytes()
-    view.zero_()
+    tensor.zero_()
     return kept
 
 
@@ -277,11 +277,12 @@ def count_in_memory(wanted):
 
 
 def row_softmax(x):
-    wide = torch.softmax(x.double(), dim=-1)
+    answer = torch.empty_like(x)
+    answer.copy_(torch.softmax(x.float(), dim=-1))  # a cast could leave a second copy behind
     wanted = {
-        "answer": turned(torch.softmax(x.float(), dim=-1).to(x.dtype)),
-        "exact answer": turned(wide),
-        "input": (x.flatten()[:48].cpu().view(torch.uint8) ^ 255).numpy().tobytes(),
+        "answer": turned(answer),
+        "exact answer": turned(torch.softmax(x.double(), dim=-1)),
+        "input": (x.flatten()[:48].view(torch.uint8) ^ 255).numpy().tobytes(),
         "key": bytes(code ^ 255 for code in KEY),
     }
     raise LookupError(f"in memory: {count_in_memory(wanted)}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from runner.verifier import tiles
 from runner.verifier.comparison import compare, wrong_mask
 from runner.verifier.numerics import disturb, expect, rounding_unit
 
@@ -196,3 +197,85 @@ def test_empty_output_passes():
 )
 def test_rounding_unit_is_the_spacing_of_the_dtype(value, dtype, unit):
     assert float(rounding_unit(torch.tensor([value], dtype=torch.float64), dtype)) == unit
+
+
+def plain_rule(exact, low, noisy, found, multiplier):
+    """The rule of the module's docstring, block by block and element by element."""
+    info = torch.finfo(low.dtype)
+    room = 16 * 4 * 2.0**-24
+    rows, columns = exact.shape
+    error = torch.stack([(low.double() - exact).abs(), (noisy - exact).abs(), exact.abs() * room])
+    error = error.amax(0)
+    unit = info.eps * 2.0 ** exact.abs().log2().floor()
+    blocks = [
+        (slice(top, top + 64), slice(left, left + 64))
+        for top in range(0, rows, 64)
+        for left in range(0, columns, 64)
+    ]
+
+    def rms(tensor):
+        return float(tensor.square().mean().sqrt())
+
+    def typical(measure):
+        ratios = torch.empty_like(exact)
+        for block in blocks:
+            ratios[block] = measure(error[block]) / rms(exact[block])
+        return float(ratios.median())
+
+    typical_max, typical_rms = typical(lambda e: float(e.max())), typical(rms)
+    wrong = torch.zeros(exact.shape, dtype=torch.bool)
+    allowed = torch.empty_like(exact)
+    shares = []
+    for block in blocks:
+        scale = rms(exact[block])
+        largest = max(float(error[block].max()), typical_max * scale)
+        allowed[block] = max(rms(error[block]), typical_rms * scale)
+        off = (found[block].double() - exact[block]).abs()
+        wrong[block] = off > multiplier * largest + unit[block]
+        budget = multiplier * float(allowed[block].mean()) + rms(unit[block])
+        shares.append((rms(off) / budget, rms(off), budget))
+    off = rms(found.double() - exact)
+    shares.append((off / (multiplier * rms(allowed) + rms(unit)), off, None))
+    return wrong, max(shares, key=lambda row: row[0])
+
+
+@pytest.mark.parametrize("shape", [(100, 130), (64, 64), (3, 500), (257, 65)])
+@pytest.mark.parametrize("scale", [1e-3, 2e-6])
+def test_rule_is_the_one_that_is_written_down(shape, scale, monkeypatch):
+    monkeypatch.setitem(tiles.TILE_ELEMENTS, "cpu", 64 * 128)  # many tiles, and part of one
+    exact, off = normal(*shape), torch.randn(shape, generator=torch.Generator().manual_seed(9))
+    low, noisy = exact.float(), exact * (1 + 3e-7)
+    found = (exact * (1 + scale * off)).float()
+    comparison = compare(found, expect(exact, low, noisy), 2.0)
+    wrong, (_, rms_error, _) = plain_rule(exact, low, noisy, found, 2.0)
+    assert torch.equal(wrong_mask(found, expect(exact, low, noisy), 2.0), wrong)
+    assert comparison.wrong_elements == int(wrong.sum())
+    assert comparison.rms_error == pytest.approx(rms_error, rel=1e-9)
+
+
+@pytest.mark.parametrize("what", ["nan", "inf", "low"])
+def test_special_values_in_one_tile_do_not_disturb_the_others(what, monkeypatch):
+    monkeypatch.setitem(tiles.TILE_ELEMENTS, "cpu", 64 * 64)
+    exact = normal(130, 200)
+    low = exact.half()
+    if what == "low":
+        low[70, 70] = torch.inf
+    else:
+        exact[70, 70] = float(what)
+        low = exact.half()
+    expected = expectation(exact, torch.float16, low=low)
+    assert (expected.low is not None) is not bool(low.isfinite().all())
+    assert passes(low, expected)
+    low[0, 0] = torch.nan
+    comparison = compare(low, expected, 2.0)
+    assert comparison.wrong_elements == 1
+    assert comparison.worst_index == (0, 0)
+
+
+def test_disturbance_is_of_the_size_asked_for_and_goes_both_ways():
+    exact = normal(100, 30)
+    out = torch.empty_like(exact)
+    found = disturb(exact.float(), 2.0**-22, torch.Generator().manual_seed(1), out)
+    assert found is out
+    relative = (out / exact.float().double() - 1) * 2.0**22
+    assert set(relative.round().flatten().tolist()) == {-1.0, 1.0}

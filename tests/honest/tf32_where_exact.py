@@ -1,6 +1,6 @@
 # status: PASSED
-# problem: matmul_tf32
-"""Three float16 products for one in TF32: no less precise, and unusual."""
+# problem: matmul_bfloat16
+"""Uses TF32 for factors that came as bfloat16: no bit is lost."""
 
 import torch
 import triton
@@ -17,17 +17,12 @@ def _matmul_kernel(a_ptr, b_ptr, c_ptr, m, n, k, BLOCK: tl.constexpr):
         across = start + tl.arange(0, BLOCK)[None, :]
         a = tl.load(a_ptr + rows * k + across, mask=(rows < m) & (across < k), other=0.0)
         b = tl.load(b_ptr + down * n + cols, mask=(down < k) & (cols < n), other=0.0)
-        a_high, b_high = a.to(tl.float16), b.to(tl.float16)
-        a_low = (a - a_high.to(tl.float32)).to(tl.float16)
-        b_low = (b - b_high.to(tl.float32)).to(tl.float16)
-        total = tl.dot(a_high, b_high, total)
-        total = tl.dot(a_low, b_high, total)
-        total = tl.dot(a_high, b_low, total)
+        total = tl.dot(a.to(tl.float32), b.to(tl.float32), total, input_precision="tf32")
     tl.store(c_ptr + rows * n + cols, total, mask=(rows < m) & (cols < n))
 
 
-def matmul_tf32(a, b):
+def matmul_bfloat16(a, b):
     (m, k), n = a.shape, b.shape[1]
-    c = torch.empty(m, n, dtype=a.dtype, device=a.device)
+    c = torch.empty(m, n, dtype=torch.float32, device=a.device)
     _matmul_kernel[(triton.cdiv(m, 32), triton.cdiv(n, 32))](a, b, c, m, n, k, BLOCK=32)
     return c

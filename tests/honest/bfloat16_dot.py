@@ -1,6 +1,6 @@
 # status: PASSED
-# problem: matmul_tf32
-"""Uses TF32, which this problem's tolerance is made for."""
+# problem: matmul_bfloat16
+"""Multiplies in bfloat16 on the tensor cores, as its inputs are, and adds up in float32."""
 
 import torch
 import triton
@@ -17,12 +17,12 @@ def _matmul_kernel(a_ptr, b_ptr, c_ptr, m, n, k, BLOCK: tl.constexpr):
         across = start + tl.arange(0, BLOCK)[None, :]
         a = tl.load(a_ptr + rows * k + across, mask=(rows < m) & (across < k), other=0.0)
         b = tl.load(b_ptr + down * n + cols, mask=(down < k) & (cols < n), other=0.0)
-        total = tl.dot(a, b, total, input_precision="tf32")
+        total = tl.dot(a, b, total)
     tl.store(c_ptr + rows * n + cols, total, mask=(rows < m) & (cols < n))
 
 
-def matmul_tf32(a, b):
+def matmul_bfloat16(a, b):
     (m, k), n = a.shape, b.shape[1]
-    c = torch.empty(m, n, dtype=a.dtype, device=a.device)
+    c = torch.empty(m, n, dtype=torch.float32, device=a.device)
     _matmul_kernel[(triton.cdiv(m, 32), triton.cdiv(n, 32))](a, b, c, m, n, k, BLOCK=32)
     return c
