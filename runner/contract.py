@@ -143,7 +143,11 @@ class Correctness(Wire):
 
 
 class KernelResources(Wire):
-    """What the assembler says of one compiled kernel, for one workload."""
+    """What the assembler says of one compiled kernel, for one workload.
+
+    `grid`: the programs of one launch; `launches`: how often one call launches it; None where
+    nobody looked.
+    """
 
     kernel: str
     workload: Workload
@@ -153,6 +157,8 @@ class KernelResources(Wire):
     shared_bytes: Annotated[int, Field(ge=0)]  # per block
     num_warps: Annotated[int, Field(ge=1)]
     num_stages: Annotated[int, Field(ge=0)]
+    grid: tuple[int, ...] | None = None
+    launches: Annotated[int, Field(ge=1)] | None = None
 
 
 class BaselineTiming(Wire):

@@ -6,6 +6,7 @@ where they are absent. Shows no name that a candidate chose outside of a fence.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -40,6 +41,11 @@ class WorkloadFacts:
     def far_from_roofline(self) -> bool:
         share = self.timing.roofline_share
         return share is not None and share < _FAR_FROM_ROOFLINE
+
+    @property
+    def launches(self) -> int:
+        """Launches of one call; each kernel counts once where nobody counted."""
+        return sum(row.launches or 1 for row in self.kernels)
 
     @property
     def tightest(self) -> tuple[KernelResources, Residency] | None:
@@ -117,8 +123,7 @@ def _fact_lines(facts: WorkloadFacts) -> list[str]:
     lines += [f"  {line}" for line in _work_lines(facts)]
     lines += [f"  {resource_figures(row)}" for row in facts.kernels]
     if facts.kernels:
-        count = len(facts.kernels)
-        lines.append(f"  {count} {'kernel' if count == 1 else 'kernels'} a call")
+        lines.append(f"  {facts.launches} {'launch' if facts.launches == 1 else 'launches'} a call")
     return lines
 
 
@@ -156,12 +161,25 @@ def _spills(facts: WorkloadFacts) -> str | None:
 
 
 def _several_launches(facts: WorkloadFacts) -> str | None:
-    count = len(facts.kernels)
+    count = facts.launches
     if count < 2 or facts.timing.bound != "memory" or facts.near_roofline:
         return None
     return (
-        f"The problem is bound by memory, and a call launches {count} kernels: each writes what "
+        f"The problem is bound by memory, and a call makes {count} launches: each writes what "
         "the next one reads again. Fuse them, so that intermediate values stay in registers."
+    )
+
+
+def _small_grid(facts: WorkloadFacts) -> str | None:
+    programs = [math.prod(row.grid) for row in facts.kernels if row.grid is not None]
+    if not programs or facts.roofline is None or facts.near_roofline:
+        return None
+    if max(programs) >= facts.roofline.multiprocessors:
+        return None
+    return (
+        f"The largest grid has {max(programs)} programs for {facts.roofline.multiprocessors} "
+        "multiprocessors, so that most of the GPU may idle: split the work into more programs, "
+        "along a reduction too where the other axes are short."
     )
 
 
@@ -248,6 +266,7 @@ def _little_left(facts: WorkloadFacts) -> str | None:
 RULES = (
     Rule(name="spills", advise=_spills),
     Rule(name="several launches", advise=_several_launches),
+    Rule(name="small grid", advise=_small_grid),
     Rule(name="launch-bound", advise=_launch_bound),
     Rule(name="low occupancy", advise=_low_occupancy),
     Rule(name="narrow access", advise=_narrow_access),

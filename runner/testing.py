@@ -93,7 +93,7 @@ def baselines(folder: Path) -> dict[str, Entry]:
 
 def cases(problem: Problem) -> tuple[Case, ...]:
     """Every test workload with normal inputs, and the other distributions in turn. Repeatable."""
-    return plan_cases(problem, _SEED)
+    return tuple(case for case in plan_cases(problem, _SEED) if not case.held_out)
 
 
 def inputs_on(problem: Problem, case: Case, where: torch.device) -> dict[str, torch.Tensor]:

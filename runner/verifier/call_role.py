@@ -28,7 +28,7 @@ class CallRole:
         self._guard = GuardedAllocations()
         # Unwritten memory is NaN, or the largest integer: an element that nobody wrote shows.
         torch.utils.deterministic.fill_uninitialized_memory = True  # type: ignore[attr-defined]
-        torch.use_deterministic_algorithms(True, warn_only=True)
+        set_deterministic(True)
 
     def handle(self, job: dict[str, Any]) -> dict[str, Any]:
         try:
@@ -86,6 +86,12 @@ class CallRole:
                     offset = slot.next_offset
             rows.append(row)
         return {"returned": _type_name(returned), "several": several, "outputs": rows}
+
+
+def set_deterministic(on: bool) -> None:
+    """`torch.use_deterministic_algorithms(on, warn_only=True)`, which would import the compiler
+    for the sake of one of its settings: 3 s of a worker's start."""
+    torch._C._set_deterministic_algorithms(on, warn_only=True)
 
 
 def _type_name(value: Any) -> str:

@@ -5,7 +5,7 @@ Owns what the values look like. Reads specs only, never a reference or a candida
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -14,7 +14,7 @@ from runner.contract import Workload, sha256_hex
 from runner.problem import Problem, TensorSpec
 from runner.verifier.arena import torch_dtype
 from runner.verifier.layouts import CONTIGUOUS, LAYOUTS
-from runner.verifier.workloads import elements
+from runner.verifier.workloads import elements, held_out
 
 NORMAL, LARGE = "normal", "large"
 # In float16 a product of two such numbers, summed over a thousand terms, still has room.
@@ -42,18 +42,16 @@ class Case:
         return f"{self.workload} [{self.distribution}{layout}]"
 
 
-def plan_cases(
-    problem: Problem, seed: int, *, quick: bool = False, held_out: Sequence[Workload] = ()
-) -> tuple[Case, ...]:
+def plan_cases(problem: Problem, seed: int, *, quick: bool = False) -> tuple[Case, ...]:
     """The cases of a verdict, the smallest workload first and what the spec does not name last.
 
     Every test workload meets normal inputs, and large ones: where a softmax gives the late keys
     no weight, only large scores show that a tile of them is missing. The other distributions
     rotate over the workloads, and the smallest workload meets all of them: its buffers are then
     used again with new contents, which an answer from memory does not survive. Inputs that may
-    have any strides get them on the smallest workload. A `held_out` workload meets normal inputs
-    and one other distribution. `quick`: the smallest and the largest workload, normal inputs, and
-    one other distribution.
+    have any strides get them on the smallest workload. Held-out workloads meet normal inputs and
+    one other distribution. `quick`: the smallest and the largest workload, and one held out, with
+    normal inputs, and one other distribution.
     """
     workloads = sorted(problem.tests, key=lambda workload: elements(problem, workload))
     smallest = workloads[0]
@@ -75,16 +73,16 @@ def plan_cases(
     if not all(spec.contiguous for spec in problem.inputs):
         rows += [(smallest, NORMAL, layout) for layout in LAYOUTS]
         rows += [(workloads[-1], NORMAL, LAYOUTS[seed % len(LAYOUTS)])]
-    for index, workload in enumerate(held_out):
+    drawn = held_out(problem, seed, 1 if quick else 3)
+    for index, workload in enumerate(drawn):
         names = [NORMAL] if quick else [NORMAL, others[(index + seed) % len(others)]]
         rows += [(workload, name, CONTIGUOUS) for name in names]
-    drawn = set(map(str, held_out))
     return tuple(
         Case(
             workload=workload,
             distribution=name,
             seed=_derive(seed, str(workload), name, layout),
-            held_out=str(workload) in drawn,
+            held_out=workload in drawn,
             layout=layout,
         )
         for workload, name, layout in {(str(row[0]), *row[1:]): row for row in rows}.values()

@@ -59,7 +59,7 @@ def describe_sizes(right: Sequence[Workload], wrong: Sequence[Workload]) -> str 
         return None
     for axis in wrong[0].axes:
         good, bad = ({workload.axes[axis] for workload in group} for group in (right, wrong))
-        for tile in reversed(_TILES):
+        for tile in _TILES:
             if all(size % tile == 0 for size in good) and all(size % tile for size in bad):
                 return (
                     f"right where {axis} is a multiple of {tile}, wrong where it is not "

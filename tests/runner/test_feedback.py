@@ -37,7 +37,9 @@ NOTHING = {"gb_per_s": None, "roofline_share": None, "bound": None, "floor_ms": 
 SPEAKS = [
     ("spills", facts(compiled(), SPILLING), "48 bytes a thread are spilled"),
     ("spills", facts(SPILLING), "num_stages is 3"),
-    ("several launches", facts(compiled(), compiled()), "launches 2 kernels"),
+    ("several launches", facts(compiled(), compiled()), "makes 2 launches"),
+    ("several launches", facts(compiled(launches=3)), "makes 3 launches"),
+    ("small grid", facts(compiled(grid=(8, 4))), "32 programs for 132 multiprocessors"),
     ("launch-bound", facts(compiled(), median_ms=0.006), "0.006 ms is about what a launch"),
     ("low occupancy", facts(CROWDED), "The limit is registers (255 registers a thread"),
     ("low occupancy", facts(SHARED), "fewer pipeline stages"),
@@ -55,6 +57,10 @@ SILENT = [
     ("several launches", facts(compiled(), compiled(), **ARITHMETIC)),
     ("several launches", facts(compiled(), compiled(), roofline_share=0.9)),
     ("several launches", facts(compiled(), compiled(), **NOTHING)),
+    ("small grid", facts(compiled())),
+    ("small grid", facts(compiled(grid=(132,)))),
+    ("small grid", facts(compiled(grid=(8,)), compiled(grid=(4096,)))),
+    ("small grid", facts(compiled(grid=(8,)), roofline_share=0.9)),
     ("launch-bound", facts(compiled(), median_ms=0.05)),
     ("launch-bound", facts(compiled(), median_ms=0.006, **NOTHING)),
     ("low occupancy", facts()),
@@ -94,7 +100,7 @@ def test_at_most_two_suggestions_the_costliest_first():
     found = suggestions([everything])
     assert len(found) == 2
     assert "spilled" in found[0]
-    assert "launches 2 kernels" in found[1]
+    assert "makes 2 launches" in found[1]
 
 
 def test_a_suggestion_names_the_workload_furthest_from_the_roofline():
@@ -130,7 +136,7 @@ def test_times_stand_beside_each_baseline_the_roofline_and_the_floor():
         "a copy on this GPU reaches 4,000 GB/s",
         "no correct kernel can take less than 0.4 ms: this one takes 2.50 times that",
         "255 registers, no spills, 0 B shared, 4 warps, 3 stages, occupancy 12%, limited by reg",
-        "1 kernel a call",
+        "1 launch a call",
         "differ by 1.0% at most",
         "- Bound by memory, but at 50% of the roofline with only 12% of the warps resident",
     ):

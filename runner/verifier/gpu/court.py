@@ -5,6 +5,7 @@ Owns the GPU's memory plan and the order of stages. Never imports candidate or r
 
 from __future__ import annotations
 
+import gc
 import secrets
 import time
 from collections.abc import Sequence
@@ -135,6 +136,7 @@ class GpuCourt:
         self._tools.close()
         self._arena.close()
         self._reference_arena.close()
+        gc.collect()  # tensors may hang on frames of exceptions
         torch.cuda.empty_cache()
 
     def _run(

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 
 from runner.verifier.arena import Slot
-from runner.verifier.call_role import CallRole
+from runner.verifier.call_role import CallRole, set_deterministic
 from runner.verifier.compile_errors import describe_compile_error
 from runner.verifier.foreign import ForeignCode
 from runner.verifier.gpu import cuda_trace, remote_tools, triton_cache
@@ -186,10 +186,10 @@ class _as_usual:
     """Deterministic mode, with its fill of fresh memory, is for checking; timing goes without."""
 
     def __enter__(self) -> None:
-        torch.use_deterministic_algorithms(False)
+        set_deterministic(False)
 
     def __exit__(self, *_: object) -> None:
-        torch.use_deterministic_algorithms(True, warn_only=True)
+        set_deterministic(True)
 
 
 def _start_no_process() -> None:

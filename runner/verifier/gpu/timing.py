@@ -93,12 +93,13 @@ class Stopwatch:
         for runner in everyone:
             self._warm_up(runner)
         size = len(self._sets.slots)
-        bursts = max(MIN_BURSTS, -(-rounds // size))
-        chosen = set(draw.sample(range(bursts), min(checks, bursts)))
-        for number in range(bursts):
+        # Nobody always runs behind the same neighbour, and no burst length can be foreseen.
+        counts: list[int] = []
+        while len(counts) < MIN_BURSTS or sum(counts) < rounds:
+            counts.append(size if size < 3 else draw.randint(size - 1, size))
+        chosen = set(draw.sample(range(len(counts)), min(checks, len(counts))))
+        for number, count in enumerate(counts):
             self._sets.refresh()
-            # Nobody always runs behind the same neighbour, and no burst length can be foreseen.
-            count = size if size < 3 else draw.randint(size - 1, size)
             for runner in draw.sample(everyone, len(everyone)):
                 reply = self._burst(runner, count)
                 timed.bursts.setdefault(runner.who, []).append(reply["times_ms"])
