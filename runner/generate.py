@@ -11,7 +11,7 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
@@ -20,7 +20,8 @@ from runner.bundle import write_bundle
 from runner.contract import Candidate, Environment, Evaluation, ResultBundle
 from runner.errors import RunnerError
 from runner.files import write_atomically
-from runner.journal import Event, Journal, RunEnded, RunStarted
+from runner.final import settle
+from runner.journal import Event, Journal, Listener, RunEnded, RunStarted
 from runner.loop import Loop
 from runner.loop_io import LoopResult, Tools
 from runner.model import Model, open_model
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
     from runner.verifier import Verifier
 
 TRANSCRIPT = "transcript.jsonl"
+# Kept for the final verdict: on a GPU two fresh processes, and compute-sanitizer twice.
+_RESERVE_S = {"cpu": 20.0, "cuda": 60.0}
+_RESERVE_SHARE = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,10 +97,13 @@ async def _run(
             clock=time.monotonic,
             started_s=started_s,
             triton_version=environment.triton,
+            reserve_s=min(_RESERVE_S[verifier.device], _RESERVE_SHARE * task.budget.wall_clock_s),
         )
         loop = Loop(task, tools)
         stops.watch(loop)
         result = await loop.run()
+        if stops.reason is None:
+            result = await _settle(result, verifier, emit, started_s)
         manifest = _deliver(order, result, environment, time.monotonic() - started_s)
         emit(_run_ended(manifest, time.monotonic() - started_s))
         return manifest
@@ -108,13 +115,15 @@ async def _run(
 def _prepare(order: Order) -> tuple[Verifier, Environment]:
     """A verifier whose reference has been checked: before a token is spent on a faulty spec."""
     # Imported late: torch takes seconds, and a mistyped command should not.
-    from runner.environment import collect_environment
+    from runner.environment import choose_device, collect_environment
     from runner.verifier import Verifier, VerifyOptions
 
-    verifier = Verifier(order.task.problem, VerifyOptions(allow_no_sandbox=order.allow_no_sandbox))
+    device = choose_device(None)
+    options = VerifyOptions(device=device, allow_no_sandbox=order.allow_no_sandbox)
+    verifier = Verifier(order.task.problem, options)
     try:
         verifier.prepare()
-        return verifier, collect_environment(device="cpu", sandbox=verifier.sandbox)
+        return verifier, collect_environment(device=device, sandbox=verifier.sandbox)
     except BaseException:
         verifier.close()
         raise
@@ -193,6 +202,28 @@ class BestFolder:
         write_atomically(self._folder / "evaluation.json", evaluation)
 
 
+async def _settle(
+    result: LoopResult, verifier: Verifier, emit: Listener, started_s: float
+) -> LoopResult:
+    """The final verdict. A machine that fails now must not cost a kernel that is right."""
+    judge = _Judge(verifier)
+
+    async def finalize(row: Tried) -> Evaluation:
+        if row.candidate is None:
+            raise RunnerError("a kernel that passed has no source")
+        verifier.abandon()
+        return await asyncio.to_thread(judge.finalize, row.candidate)
+
+    def clock() -> float:
+        return time.monotonic() - started_s
+
+    try:
+        return await settle(result, judge, finalize, emit, clock)
+    except RunnerError as error:
+        reason = f"{result.stopped_because}; no final verdict: {error}"
+        return replace(result, stopped_because=reason)
+
+
 class _Judge:
     """The verifier as the loop sees it, from the loop's one thread for verdicts."""
 
@@ -202,10 +233,13 @@ class _Judge:
     def verify(self, candidate: Candidate) -> Evaluation:
         return self._verifier.verify(candidate)
 
-    def rank(self, evaluation: Evaluation) -> tuple[float, ...]:
-        from runner.verifier import resource_rank
+    def finalize(self, candidate: Candidate) -> Evaluation:
+        return self._verifier.finalize(candidate)
 
-        return resource_rank(evaluation)
+    def rank(self, evaluation: Evaluation) -> tuple[float, ...]:
+        from runner.verifier import rank
+
+        return rank(evaluation)
 
 
 class _Stops:
@@ -213,17 +247,17 @@ class _Stops:
 
     def __init__(self) -> None:
         self._loop: Loop | None = None
-        self._reason: str | None = None
+        self.reason: str | None = None
 
     def __call__(self, reason: str) -> None:
-        self._reason = self._reason or reason
+        self.reason = self.reason or reason
         if self._loop is not None:
             self._loop.stop(reason)
 
     def watch(self, loop: Loop) -> None:
         self._loop = loop
-        if self._reason is not None:
-            loop.stop(self._reason)
+        if self.reason is not None:
+            loop.stop(self.reason)
 
 
 @contextmanager

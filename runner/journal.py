@@ -82,6 +82,14 @@ class ParentEvaluated(_Event):
     evaluation: Evaluation
 
 
+class FinalVerdict(_Event):
+    """The last word on a kernel: a new seed and fresh processes."""
+
+    event: Literal["final_verdict"] = "final_verdict"
+    attempt: int
+    evaluation: Evaluation
+
+
 class RunEnded(_Event):
     """The last line."""
 
@@ -91,7 +99,15 @@ class RunEnded(_Event):
     stopped_because: str
 
 
-Event = RunStarted | PromptSent | AnswerReceived | AttemptFinished | ParentEvaluated | RunEnded
+Event = (
+    RunStarted
+    | PromptSent
+    | AnswerReceived
+    | AttemptFinished
+    | ParentEvaluated
+    | FinalVerdict
+    | RunEnded
+)
 Listener = Callable[[Event], None]
 
 _EVENTS: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="event")])

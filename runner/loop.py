@@ -62,7 +62,7 @@ class Loop:
     @property
     def time_left_s(self) -> float:
         spent_s = self._tools.clock() - self._tools.started_s
-        return self._task.budget.wall_clock_s - spent_s
+        return self._task.budget.wall_clock_s - self._tools.reserve_s - spent_s
 
     def stop(self, reason: str) -> None:
         """End the run now and deliver the best so far. The first reason stays."""

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from runner.contract import Candidate, Evaluation, Outcome
+from runner.contract import Candidate, Evaluation
 from runner.journal import Listener
 from runner.model import Model
 from runner.search import Tried
@@ -38,6 +38,7 @@ class Tools:
     clock: Clock
     started_s: float  # on `clock`: preparation counts as time spent
     triton_version: str
+    reserve_s: float = 0.0  # kept back from the budget, for what follows the loop
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,8 +50,3 @@ class LoopResult:
     parent: Evaluation | None
     stopped_because: str
     models: tuple[str, ...]
-
-    @property
-    def outcome(self) -> Outcome:
-        """CORRECT at best: an improvement needs a GPU that times it."""
-        return Outcome.UNSOLVED if self.best is None else Outcome.CORRECT

@@ -14,7 +14,14 @@ from rich.table import Table
 from rich.text import Text
 
 from runner.contract import NOT_MEASURED, Attempt, EvaluationStatus
-from runner.journal import AttemptFinished, Event, PromptSent, RunEnded, RunStarted
+from runner.journal import (
+    AttemptFinished,
+    Event,
+    FinalVerdict,
+    PromptSent,
+    RunEnded,
+    RunStarted,
+)
 from runner.one_line import one_line
 
 SUMMARY_CHARS = 100
@@ -40,6 +47,8 @@ class PlainProgress:
                 f"attempt {attempt.index}  {attempt.evaluation.status}  {attempt.phase}  "
                 f"{summary_of(attempt)}{kept}  ({seconds}, {clock_text(self._time_left_s())} left)"
             )
+        elif isinstance(event, FinalVerdict):
+            self._say(final_line(event))
         elif isinstance(event, RunEnded):
             self._say(closing_line(event))
 
@@ -71,6 +80,8 @@ class LiveProgress:
         elif isinstance(event, AttemptFinished):
             self._attempts.append(event.attempt)
             self._now = f"attempt {event.attempt.index}: {event.attempt.evaluation.status}"
+        elif isinstance(event, FinalVerdict):
+            self._now = final_line(event)
         elif isinstance(event, RunEnded):
             self._now = closing_line(event)
         elif event.event == "answer_received":
@@ -118,6 +129,14 @@ def headline(event: RunStarted) -> str:
     return (
         f"{event.problem}: model {one_line(event.model)}, budget {budget}, "
         f"sandbox {event.environment.sandbox}"
+    )
+
+
+def final_line(event: FinalVerdict) -> str:
+    """The final verdict on one line."""
+    return (
+        f"final verdict on attempt {event.attempt}: {event.evaluation.status}, "
+        f"{one_line(event.evaluation.summary, SUMMARY_CHARS)}"
     )
 
 

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from runner.verifier.judge import Verifier
     from runner.verifier.options import VerifyOptions
-    from runner.verifier.resources import resource_rank
+    from runner.verifier.resources import rank
 
-__all__ = ["Verifier", "VerifyOptions", "resource_rank"]
+__all__ = ["Verifier", "VerifyOptions", "rank"]
 
 _HOME = {
     "Verifier": "runner.verifier.judge",
     "VerifyOptions": "runner.verifier.options",
-    "resource_rank": "runner.verifier.resources",
+    "rank": "runner.verifier.resources",
 }
 
 

@@ -146,11 +146,11 @@ class CompileStage:
         """Assemble one compiled kernel and check that the GPU could launch it."""
         workload = case.workload
         try:
-            name, shared = str(row["kernel"])[:100], int(row["shared_bytes"])
+            name, shared = first_line(str(row["kernel"]), 100), int(row["shared_bytes"])
             place, grid = row["ptx"], [int(size) for size in row["grid"]]
             ptx = self._arena.text(int(place["offset"]), int(place["size_bytes"]))
             warps, stages = int(row["num_warps"]), int(row["num_stages"])
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise WorkerFailed("garbage", f"it reported a kernel wrongly ({error})", "") from error
         if shared > MAX_SHARED_BYTES:
             return _finding(

@@ -84,6 +84,10 @@ class CpuCourt:
         times["reference"] += time.monotonic() - started
         return self._judge(candidate, oracle, times)
 
+    def abandon(self) -> None:
+        """Kill what judges a candidate now; the verdict under way ends at once."""
+        self._pool.kill_taken("candidate", "compiler")
+
     def close(self) -> None:
         """End every process and give back all memory. Safe to call twice."""
         self._pool.close()

@@ -8,6 +8,7 @@ candidate or reference code; a bad candidate is an Evaluation.
 from __future__ import annotations
 
 import secrets
+import threading
 import time
 from types import TracebackType
 from typing import Literal, Protocol, Self
@@ -35,6 +36,7 @@ class Court(Protocol):
     def prepare(self) -> None: ...
     def judge(self, candidate: Candidate, times: dict[str, float]) -> Evaluation: ...
     def finalize(self, candidate: Candidate, times: dict[str, float]) -> Evaluation: ...
+    def abandon(self) -> None: ...
     def close(self) -> None: ...
 
 
@@ -44,7 +46,7 @@ class Verifier:
     Making one starts warm workers and raises SandboxUnavailable where generated code cannot be
     contained, RunnerError where a GPU is asked for and none is there. The reference runs at the
     first verdict or at `prepare`; inputs are drawn from one secret seed for the life of the
-    verifier. One verdict at a time; `close` may come from another thread, and then ends a verdict
+    verifier. One verdict at a time, others wait; `close` may come from another thread, and then ends a verdict
     under way with RunnerError. Use it from threads that live on: a worker ends with the thread
     that started it.
     """
@@ -54,6 +56,7 @@ class Verifier:
         self._device = options.device
         self._sandbox = open_sandbox(allow_none=options.allow_no_sandbox)
         seed = secrets.randbits(62) if options.seed is None else options.seed
+        self._busy = threading.Lock()
         self._court = _open_court(problem, options, self._sandbox, seed)
 
     @property
@@ -97,6 +100,12 @@ class Verifier:
         times = {"screen": time.monotonic() - started}
         if finding is not None:
             return evaluation_of(candidate, finding, times, device=self._device)
+        with self._busy:
+            return self._judge_in_court(candidate, times, final=final)
+
+    def _judge_in_court(
+        self, candidate: Candidate, times: dict[str, float], *, final: bool
+    ) -> Evaluation:
         started = time.monotonic()
         self._court.prepare()
         times["reference"] = time.monotonic() - started
@@ -104,6 +113,10 @@ class Verifier:
         if self._court.closed:
             raise RunnerError(CLOSED)
         return evaluation
+
+    def abandon(self) -> None:
+        """End a verdict under way, in whatever thread: it comes back as a worker that died."""
+        self._court.abandon()
 
     def close(self) -> None:
         """End every process and give back all memory. Safe to call twice."""

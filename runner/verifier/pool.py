@@ -55,6 +55,13 @@ class WorkerPool:
             self._taken.discard(worker)
             worker.close()
 
+    def kill_taken(self, *roles: Role) -> None:
+        """Kill the workers of these roles that are in use; their users see them die."""
+        with self._lock:
+            for worker in self._taken:
+                if worker.role in roles:
+                    worker.kill()
+
     def close(self) -> None:
         """End all spares, and kill what was taken: whoever uses it sees it die and retires it."""
         with self._lock:

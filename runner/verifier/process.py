@@ -23,7 +23,7 @@ from typing import Any, Literal, Protocol
 from runner.errors import RunnerError
 from runner.verifier.arena import SharedMemory
 from runner.verifier.sandbox import Sandbox, interpreter
-from runner.verifier.watch import resident_bytes
+from runner.verifier.watch import children_of, held_by
 
 Role = Literal["reference", "candidate", "compiler", "cuda-reference", "cuda-candidate"]
 MAX_REPLY_BYTES = 16 << 20  # the PTX of a large kernel is some MB
@@ -31,7 +31,8 @@ MAX_STDERR_BYTES = 64 << 10
 # torch and triton map 0.9 GiB before any work; the rest is for the kernel under test.
 ADDRESS_SPACE_BYTES = 8 << 30
 # CUDA reserves address space by the hundred GiB, so there the limit is on memory itself.
-DATA_BYTES = 24 << 30
+DATA_BYTES = 16 << 30
+MAX_THREADS = 1024
 START_TIMEOUT_S = 60.0
 _WATCH_S = 0.1
 
@@ -85,7 +86,7 @@ class WorkerProcess:
         self.ready: dict[str, Any] = {}
         self._start = start
         self._gpu = start.role.startswith("cuda")
-        self._buffer = b""
+        self._buffer = bytearray()
         # Without a name: nothing is left of it, however this process ends.
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `close`
         # The worker's HOME where there is no sandbox to give it an empty /tmp.
@@ -165,8 +166,16 @@ class WorkerProcess:
 
     def kill(self) -> None:
         """End the process group at once. Safe from another thread, and when it has ended."""
-        # The leader is not reaped before this, so its group number cannot be someone else's.
-        if self._process.returncode is None:
+        # The leader is not reaped before this, so its number cannot be someone else's.
+        if self._process.returncode is not None:
+            return
+        # bwrap's child is the worker. It goes first, and bwrap ends when it has gone: the other
+        # way round the worker, and its GPU memory, would outlive `close` for a moment.
+        children = children_of(self._process.pid) if self._start.sandbox.kind != "none" else []
+        for child in children:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
+        if not children:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
 
@@ -212,14 +221,16 @@ class WorkerProcess:
         return reply
 
     def _read_line(self, deadline: float) -> bytes:
+        searched = 0
         with selectors.DefaultSelector() as selector:
             selector.register(self._stdout, selectors.EVENT_READ)
-            while b"\n" not in self._buffer:
+            while (end := self._buffer.find(b"\n", searched)) < 0:
+                searched = len(self._buffer)
                 left_s = deadline - time.monotonic()
                 if left_s <= 0:
                     raise self._failed("timeout", "it ran out of time")
-                if not selector.select(min(left_s, _WATCH_S) if self._gpu else left_s):
-                    self._check_memory()
+                if not selector.select(min(left_s, _WATCH_S)):
+                    self._check_spending()
                     continue
                 chunk = self._stdout.read(1 << 16)
                 if chunk == b"":
@@ -227,13 +238,18 @@ class WorkerProcess:
                 self._buffer += chunk or b""
                 if len(self._buffer) > MAX_REPLY_BYTES:
                     raise self._failed("garbage", "it wrote more than a reply can have")
-        line, self._buffer = self._buffer.split(b"\n", 1)
+        line = bytes(self._buffer[:end])
+        del self._buffer[: end + 1]
         return line
 
-    def _check_memory(self) -> None:
-        """RLIMIT_DATA leaves out shared memory; without a limit on addresses someone must look."""
-        if self._gpu and resident_bytes(self._process.pid) > DATA_BYTES:
+    def _check_spending(self) -> None:
+        """What no limit of the system holds: shared memory is left out of RLIMIT_DATA, and root
+        may start any number of threads."""
+        held_bytes, threads = held_by(self._process.pid)
+        if held_bytes > DATA_BYTES:
             raise self._failed("died", f"it took more than {DATA_BYTES >> 30} GiB of host memory")
+        if threads > MAX_THREADS:
+            raise self._failed("died", f"it started more than {MAX_THREADS} threads")
 
     def _failed(self, kind: Literal["died", "garbage", "timeout"], reason: str) -> WorkerFailed:
         stderr = self.stderr_tail()

@@ -73,7 +73,15 @@ class Reference:
 
         They lie in the arena: valid until the next call.
         """
-        return self._call(case, self._fill(inputs, place, wide=True), precise=True)
+        outputs = self._call(case, self._fill(inputs, place, wide=True), precise=True)
+        for spec, value in zip(self._problem.outputs, outputs, strict=True):
+            due = torch_dtype(spec.dtype)
+            if value.is_complex() or value.is_floating_point() != due.is_floating_point:
+                raise ReferenceFailed(
+                    f"the reference returns {spec.name} as {dtype_name(value.dtype)} for inputs "
+                    f"in float64; the spec says {spec.dtype}"
+                )
+        return outputs
 
     def wipe(self) -> None:
         """Leave no expected value in memory that is shared with a worker."""

@@ -141,7 +141,9 @@ def _bwrap() -> list[str]:
             "--hostname",
             "worker",
         ),
-        *("--proc", "/proc", "--dev", "/dev", *shm, "--tmpfs", "/dev/shm"),  # noqa: S108
+        # Where the runner is root, /proc/sys would be writable: core_pattern runs as the host's root.
+        *("--proc", "/proc", "--remount-ro", "/proc"),
+        *("--dev", "/dev", *shm, "--tmpfs", "/dev/shm"),  # noqa: S108
         *(*tmp, "--tmpfs", "/tmp"),  # noqa: S108
     ]
 
@@ -192,12 +194,22 @@ def _package_folder() -> Path:
 
 
 def _compiler_prefix() -> tuple[Path, ...]:
-    """The folder of the C compiler that CC names, where it lies outside /usr."""
+    """The folder of the C compiler that CC names, where it lies outside /usr.
+
+    Never a home folder or what holds one: `~/bin/cc` would show the keys beside it.
+    """
     compiler = shutil.which(os.environ.get("CC", "cc"))
     if compiler is None:
         return ()
     prefixes = {Path(compiler).parent.parent, Path(compiler).resolve().parent.parent}
-    return tuple(sorted(p for p in prefixes if p != Path("/") and not p.is_relative_to("/usr")))
+    home = Path.home()
+    return tuple(
+        sorted(
+            prefix
+            for prefix in prefixes
+            if not prefix.is_relative_to("/usr") and not home.is_relative_to(prefix)
+        )
+    )
 
 
 @functools.cache

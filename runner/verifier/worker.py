@@ -59,7 +59,8 @@ def _prepare(settings: Job, ask: Handler) -> tuple[Handler, Job]:
         handler, facts = cuda.handle, cuda.facts
     else:
         handler, facts = _prepare_cpu(role, *settings["arenas"][0])
-    lock_down()
+    # Interpreter and compiler work in one thread; CUDA, and the reference's PyTorch, need more.
+    lock_down(threads=role not in ("candidate", "compiler"))
     return handler, facts
 
 

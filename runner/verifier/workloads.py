@@ -15,6 +15,7 @@ from runner.problem import Problem
 # The width that kernels are tuned for: a size that is no multiple of it needs a mask.
 _ALIGNED = 16
 _DRAWS = 64
+_GROWTH = 2  # of an axis, against the largest test
 
 
 def elements(problem: Problem, workload: Workload) -> int:
@@ -26,8 +27,9 @@ def elements(problem: Problem, workload: Workload) -> int:
 def held_out(problem: Problem, seed: int, count: int = 3) -> tuple[Workload, ...]:
     """Up to `count` workloads that the spec does not name; fewer where the ranges have no more.
 
-    Sizes are log-uniform. The first has no multiple of 16 where an axis allows that. None has more
-    elements, or a larger product of axes, than the largest test, as far as the ranges allow it.
+    Sizes are log-uniform, up to twice the largest test's. The first has no multiple of 16 where an
+    axis allows that. None has more elements, or a larger product of axes, than the largest test,
+    as far as the ranges allow it.
     """
     draw = random.Random(seed ^ 0x4F55)  # noqa: S311 - the secret is the judge's seed
     known = {str(workload) for workload in problem.tests}
@@ -38,6 +40,9 @@ def held_out(problem: Problem, seed: int, count: int = 3) -> tuple[Workload, ...
         sizes = _shrink(problem, {axis: _size(problem, axis, draw) for axis in problem.axes}, draw)
         if not found:
             sizes = {axis: _misaligned(problem, axis, size) for axis, size in sizes.items()}
+        if str(Workload(axes=sizes)) in known:
+            # Where the tests are the smallest that the ranges allow: a little larger.
+            sizes = {axis: _grown(problem, axis, size, draw) for axis, size in sizes.items()}
         workload = Workload(axes=sizes)
         if str(workload) not in known:
             known.add(str(workload))
@@ -49,6 +54,9 @@ def _size(problem: Problem, axis: str, draw: random.Random) -> int:
     low, high = problem.axes[axis]
     step = problem.steps[axis]
     first = max(-(-low // step) * step, min(step, high))
+    # A kernel's programs are run one by one where there is no GPU: no axis may explode.
+    largest = max(workload.axes[axis] for workload in problem.tests)
+    high = max(first, min(high, _GROWTH * largest))
     size = int(math.exp(draw.uniform(math.log(max(1, first)), math.log(max(1, high) + 1))))
     return max(first, min(size, high) // step * step)
 
@@ -77,6 +85,11 @@ def _halved(problem: Problem, axis: str, size: int) -> int:
     first = max(1, -(-problem.axes[axis][0] // step) * step)
     # A little less than half, so that the sizes do not end up as round numbers.
     return max(min(first, size), size * 7 // 16 // step * step)
+
+
+def _grown(problem: Problem, axis: str, size: int, draw: random.Random) -> int:
+    larger = size + draw.randint(0, 8) * problem.steps[axis]
+    return larger if larger <= problem.axes[axis][1] else size
 
 
 def _misaligned(problem: Problem, axis: str, size: int) -> int:

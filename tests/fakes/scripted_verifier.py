@@ -30,13 +30,14 @@ def install(
     `.verdicts` and `.finals` are what `verify` and `finalize` give; `.fails` is what `prepare`
     raises; `.gpu` says whether PyTorch sees one. `.options` and `.closed` tell what was done.
     """
-    state = SimpleNamespace(verdicts=[], finals=[], fails=None, options=None, closed=0, gpu=False)
+    state = SimpleNamespace(verdicts=[], finals=[], fails=None, options=None, closed=0, abandoned=0, gpu=False)
 
     class Verifier:
         sandbox = "bubblewrap"
 
         def __init__(self, problem: Any, options: Any) -> None:
             state.options = options
+            self.device = options.device
             self.judge = make_judge(state.verdicts)
 
         def prepare(self) -> None:
@@ -47,7 +48,10 @@ def install(
             return self.judge.verify(candidate)
 
         def finalize(self, candidate: Any) -> Any:
-            return state.finals.pop(0)
+            return state.finals.pop(0) if state.finals else self.judge.known[candidate.sha256]
+
+        def abandon(self) -> None:
+            state.abandoned += 1
 
         def close(self) -> None:
             state.closed += 1
@@ -69,7 +73,6 @@ def install(
     package = SimpleNamespace(
         Verifier=Verifier,
         VerifyOptions=lambda **options: SimpleNamespace(**options),
-        resource_rank=rank,
         rank=rank,
     )
     machine = SimpleNamespace(

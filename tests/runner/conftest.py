@@ -155,8 +155,14 @@ class ScriptedJudge:
     def __init__(self, script) -> None:
         self.script = list(script)
         self.candidates = []
+        self.known = {}
 
     def verify(self, candidate):
+        evaluation = self._verdict(candidate)
+        self.known[candidate.sha256] = evaluation
+        return evaluation
+
+    def _verdict(self, candidate):
         self.candidates.append(candidate)
         step = self.script.pop(0)
         if callable(step):

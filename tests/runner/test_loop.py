@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from runner.contract import Budget, Candidate, Evaluation, EvaluationStatus, Feedback, Outcome
+from runner.contract import Budget, Candidate, Evaluation, EvaluationStatus, Feedback
 from runner.errors import ModelError, RunnerError
 from runner.extract import extract_candidate
 from runner.journal import ParentEvaluated
@@ -69,7 +69,6 @@ def test_explores_repairs_and_then_optimises(rig):
     result = run.run()
     assert statuses(result) == ["COMPILE_ERROR", "INCORRECT_NUMERICAL", "PASSED", "PASSED"]
     assert phases(result) == ["explore", "repair", "repair", "optimise"]
-    assert result.outcome is Outcome.CORRECT
     assert result.best.attempt.index == 4
     assert [row.attempt.index for row in run.saved] == [3, 4]
     assert result.stopped_because == "transcript exhausted"
@@ -95,12 +94,11 @@ def test_a_worse_kernel_that_passes_is_not_kept(rig):
 def test_a_failure_after_the_best_does_not_cost_it(rig):
     result = rig("ab", ["PASSED", "RUNTIME_ERROR"]).run()
     assert result.best.attempt.index == 1
-    assert result.outcome is Outcome.CORRECT
 
 
 def test_nothing_right_is_unsolved(rig):
     result = rig("ab", ["CHEATED", "REJECTED"]).run()
-    assert (result.outcome, result.best) == (Outcome.UNSOLVED, None)
+    assert result.best is None
 
 
 def test_the_same_source_is_not_verified_twice(rig):
@@ -165,7 +163,7 @@ def test_a_budget_that_is_spent_before_the_first_attempt(rig):
     run.clock.advance(100)
     result = run.run()
     assert (result.tried, result.stopped_because) == ((), "budget spent")
-    assert result.outcome is Outcome.UNSOLVED
+    assert result.best is None
 
 
 def never(prompt):
@@ -278,7 +276,7 @@ def test_review_round_judges_the_parent_but_delivers_a_new_kernel(rig):
 
 def test_review_round_without_a_new_kernel_is_unsolved(rig):
     result = rig("a", ["PASSED", "COMPILE_ERROR"], **REVIEW).run()
-    assert result.outcome is Outcome.UNSOLVED
+    assert result.best is None
     assert result.parent.status is EvaluationStatus.PASSED
 
 
@@ -287,7 +285,7 @@ def test_the_unchanged_parent_answers_no_review(rig):
     result = run.run()
     assert statuses(result) == ["REJECTED"]
     assert "unchanged" in result.tried[0].attempt.evaluation.summary
-    assert result.outcome is Outcome.UNSOLVED
+    assert result.best is None
 
 
 def test_a_parent_that_cannot_be_judged_ends_nothing(rig):

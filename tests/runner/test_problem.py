@@ -82,6 +82,19 @@ ONE_FAULT = [
     ('["eager", "compile"]', '["eager", "flash"]', "problem.toml:5: flash: needs a baseline.py"),
     ('dtype = "float16"\n[[outputs]]', 'dtype = "float16"\nlow = 0\n[[outputs]]',
      "problem.toml:19: inputs[1]: low is for integer inputs, not float16"),
+    ("M = [1, 64]", "M = [1, 64, 16]", "problem.toml:25: tests[0]: M = 3 is not a multiple of 16"),
+    ("M = [1, 64]", "M = [1, 64, 0]", "problem.toml:8: axis M: the step must be at least 1"),
+    ("M = [1, 64]", "M = [1, 8, 16]", "problem.toml:8: axis M: no multiple of 16 lies in [1, 8]"),
+    ("M = [1, 64]", "M = [1, 64, 1, 1]", "problem.toml:8: axes.M: tuple should have at most 3"),
+    ('"triton-only"', '"mixed"', 'problem.toml:4: policy "mixed" needs library_ops'),
+    ('policy = "triton-only"', 'library_ops = ["mm"]',
+     'problem.toml:4: library_ops needs policy "mixed", not "triton-only"'),
+    ('policy = "triton-only"', 'policy = "mixed"\nlibrary_ops = ["aten::mm"]',
+     "problem.toml:5: library_ops[0]: string should match"),
+    ('dtype = "float16"\n\n[[tests]]', 'dtype = "float16"\ncontiguous = false\n\n[[tests]]',
+     "problem.toml:23: outputs[0]: contiguous = false is for inputs"),
+    ('dtype = "float16"\n[[outputs]]', 'dtype = "float16"\ncontiguous = "no"\n[[outputs]]',
+     "problem.toml:19: inputs[1].contiguous: input should be a valid boolean"),
 ]  # fmt: skip
 
 
@@ -104,6 +117,21 @@ def test_names_the_fault_and_its_line(old: str, new: str, expected: str) -> None
 )
 def test_names_what_is_wrong_with_the_reference(reference: str, expected: str) -> None:
     assert any(fault.startswith(expected) for fault in faults_of(SPEC, reference))
+
+
+def test_reads_steps_strides_and_library_operators() -> None:
+    spec = SPEC.replace("N = [1, 4096]", "N = [7, 4096, 7]").replace("N = 4096\n", "N = 4095\n")
+    spec = spec.replace('"triton-only"', '"mixed"\nlibrary_ops = ["mm", "softmax"]')
+    scale_ends = 'dtype = "float16"\n[[outputs]]'
+    spec = spec.replace(scale_ends, f"contiguous = false\n{scale_ends}")
+    problem = parse_problem(spec, REFERENCE)
+    assert problem.axes == {"M": (1, 64), "N": (7, 4096)}
+    assert problem.steps == {"M": 1, "N": 7}
+    assert problem.library_ops == ("mm", "softmax")
+    assert [spec.contiguous for spec in problem.inputs] == [True, False]
+    plain = parse_problem(SPEC, REFERENCE)
+    assert plain.library_ops == ()
+    assert all(spec.contiguous for spec in plain.inputs)
 
 
 def test_names_every_fault_at_once() -> None:

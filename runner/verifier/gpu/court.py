@@ -21,11 +21,12 @@ from runner.contract import (
     Workload,
     sha256_hex,
 )
-from runner.errors import ReferenceFailed, RunnerError
+from runner.errors import RunnerError
 from runner.problem import Problem
 from runner.verifier.finding import Finding
 from runner.verifier.gpu.baselines import Baselines
 from runner.verifier.gpu.device_arena import DeviceArena
+from runner.verifier.gpu.gpu_lock import GpuLock
 from runner.verifier.gpu.measure import Measured, Measurement, join_timings
 from runner.verifier.gpu.memory_plan import MemoryPlan, plan_memory
 from runner.verifier.gpu.roofline import measure_roofline
@@ -68,6 +69,7 @@ class GpuCourt:
         self._seed = seed
         self._plan: MemoryPlan = plan_memory(problem, self._all_cases(seed))
         self.cases = self._plan.cases
+        self._lock = GpuLock(torch.cuda.current_device())
         self._tools = Toolchain(sandbox)
         self._arena = DeviceArena.create(self._plan.candidate_bytes)
         self._reference_arena = DeviceArena.create(self._plan.reference_bytes)
@@ -86,34 +88,47 @@ class GpuCourt:
         if self._oracle is not None:
             return
         self._reference = self._pool.take("cuda-reference")
-        self._reference.wait_ready()
-        self._tools.learn(self._reference.ready)
-        self._oracle = self._make_oracle(self.cases)
+        try:
+            self._reference.wait_ready()
+            self._tools.learn(self._reference.ready)
+            with self._lock.checking():
+                self._oracle = self._look_into_the_problem(self._reference)
+        except RunnerError:
+            # What failed may be stuck, or may have left its worker in any state.
+            self._pool.retire(self._reference)
+            self._reference = None
+            raise
+
+    def _look_into_the_problem(self, reference: WorkerProcess) -> Oracle:
+        oracle = self._make_oracle(self.cases, reference)
         timeout_s = _PREPARE_FACTOR * self._options.timeout_s
-        self._baselines = Baselines(self._problem, self._reference, self._arena, timeout_s)
+        self._baselines = Baselines(self._problem, reference, self._arena, timeout_s)
         if not self._options.quick:
             self._baselines.prepare(self._plan.timed)
             self._baselines.read_whole = read_whole(
-                self._problem, self._oracle.reference, self._oracle.cases[0], self._arena.device
+                self._problem, oracle.reference, oracle.cases[0], self._arena.device
             )
         measure_roofline(self._arena.device.index)
+        return oracle
 
     def judge(self, candidate: Candidate, times: dict[str, float]) -> Evaluation:
         """Sweep and timing in one worker."""
-        deadline = time.monotonic() + self._options.timeout_s
-        run = self._run(candidate, self._oracle_of(), times, deadline)
+        run = self._run(candidate, self._oracle_of(), times)
         return self._conclude(candidate, [run], times)
 
     def finalize(self, candidate: Candidate, times: dict[str, float]) -> Evaluation:
         """The measurement that is reported: new seed, fresh processes, then the sanitizer."""
         seed = secrets.randbits(62)
+        if self._reference is None:
+            raise RunnerError("the verifier is closed")
         started = time.monotonic()
-        oracle = self._make_oracle(plan_memory(self._problem, self._all_cases(seed)).cases)
-        times["reference"] = time.monotonic() - started
+        with self._lock.checking():
+            cases = plan_memory(self._problem, self._all_cases(seed)).cases
+            oracle = self._make_oracle(cases, self._reference)
+        times["reference"] += time.monotonic() - started
         runs: list[_Run] = []
         for _ in range(FINAL_PROCESSES):
-            deadline = time.monotonic() + self._options.timeout_s
-            runs.append(self._run(candidate, oracle, times, deadline))
+            runs.append(self._run(candidate, oracle, times))
             if runs[-1].swept.finding is not None or runs[-1].measured is None:
                 return self._conclude(candidate, runs, times)
             if runs[-1].measured.finding is not None:
@@ -122,6 +137,10 @@ class GpuCourt:
         finding, checks = sanitize(self._problem, candidate, self._sandbox, self._options.timeout_s)
         times["sanitizer"] = time.monotonic() - started
         return self._conclude(candidate, runs, times, finding, checks)
+
+    def abandon(self) -> None:
+        """Kill what judges a candidate now; the verdict under way ends at once."""
+        self._pool.kill_taken("cuda-candidate")
 
     def close(self) -> None:
         """End every process and give back all memory. Safe to call twice."""
@@ -140,7 +159,7 @@ class GpuCourt:
         torch.cuda.empty_cache()
 
     def _run(
-        self, candidate: Candidate, oracle: Oracle, times: dict[str, float], deadline: float
+        self, candidate: Candidate, oracle: Oracle, times: dict[str, float]
     ) -> _Run:
         started = time.monotonic()
         worker = self._pool.take("cuda-candidate")
@@ -148,17 +167,23 @@ class GpuCourt:
             worker.wait_ready()
             self._tools.learn(worker.ready)
             _add(times, "start", started)
-            started = time.monotonic()
-            deadline += times["start"]
-            swept = Sweep(self._problem, worker, oracle).run(candidate, deadline)
+            with self._lock.checking():
+                started = time.monotonic()
+                # Neither the worker's start nor another judge's timing is the candidate's time.
+                deadline = started + self._options.timeout_s
+                swept = Sweep(self._problem, worker, oracle).run(candidate, deadline)
             _add(times, "sweep", started)
             if swept.finding is not None:
                 return _Run(swept=swept, measured=None)
-            started = time.monotonic()
             measurement = Measurement(
                 self._problem, self._options, worker, oracle, self._baselines_of()
             )
-            measured = measurement.run(self._plan.timed, self._tools.reports, deadline)
+            left_s = deadline - time.monotonic()
+            with self._lock.timing():
+                started = time.monotonic()
+                measured = measurement.run(
+                    self._plan.timed, self._tools.reports, started + left_s
+                )
             _add(times, "timing", started)
             return _Run(swept=swept, measured=measured)
         finally:
@@ -205,19 +230,15 @@ class GpuCourt:
             raise RunnerError("the verifier is closed")
         return self._baselines
 
-    def _make_oracle(self, cases: Sequence[Case]) -> Oracle:
-        if self._reference is None:
-            raise RunnerError("the verifier is closed")
+    def _make_oracle(self, cases: Sequence[Case], reference: WorkerProcess) -> Oracle:
         oracle = Oracle(
             self._problem,
             cases,
-            self._reference,
+            reference,
             timeout_s=self._options.timeout_s,
             keep_bytes=self._plan.keep_bytes,
         )
         oracle.prepare()
-        if not oracle.cases:
-            raise ReferenceFailed("no workload fits into this GPU")
         return oracle
 
     def _all_cases(self, seed: int) -> tuple[Case, ...]:

@@ -92,9 +92,14 @@ class CudaTracer:
         self._launches[name] += 1
         metadata = kernel.metadata
         digest = hashlib.sha256(kernel.asm["ptx"].encode()).hexdigest()
+        known = self._kernels.get((name, digest))
+        if known is not None:
+            known["launches"] += 1
+            return
         self._kernels[(name, digest)] = {
             "kernel": name,
             "ptx_sha256": digest,
+            "launches": 1,
             "shared_bytes": int(metadata.shared),
             "num_warps": int(metadata.num_warps),
             "num_stages": int(metadata.num_stages),

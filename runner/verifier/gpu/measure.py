@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+
 from runner.contract import (
     BaselineTiming,
     Check,
@@ -23,7 +25,7 @@ from runner.problem import Problem
 from runner.verifier.arena import settle
 from runner.verifier.assembler import Assembled
 from runner.verifier.evidence import worker_failed
-from runner.verifier.finding import Finding, error_text
+from runner.verifier.finding import Finding, error_text, first_line
 from runner.verifier.gpu.baselines import Baselines
 from runner.verifier.gpu.input_sets import InputSets
 from runner.verifier.gpu.kernel_share import judge_profile, read_profile
@@ -292,6 +294,8 @@ def _resources_of(
     """What was launched, with registers and spills as the judge's own assembler reported them."""
     rows = reply.get("kernels")
     found: list[KernelResources] = []
+    major, minor = torch.cuda.get_device_capability()
+    target = f"sm_{major}{minor}"
     for row in rows if isinstance(rows, list) else ():
         report = reports.get(str(row.get("ptx_sha256"))) if isinstance(row, dict) else None
         if report is None:
@@ -299,17 +303,19 @@ def _resources_of(
         try:
             found.append(
                 KernelResources(
-                    kernel=str(row["kernel"])[:100],
+                    kernel=first_line(str(row["kernel"]), 100),
                     workload=workload,
-                    target="sm_90",
+                    target=target,
                     registers=report.registers,
                     spill_bytes=report.spill_bytes,
                     shared_bytes=max(0, int(row["shared_bytes"])),
                     num_warps=max(1, int(row["num_warps"])),
                     num_stages=max(0, int(row["num_stages"])),
+                    grid=tuple(int(size) for size in row["grid"])[:3],
+                    launches=max(1, int(row["launches"])),
                 )
             )
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, OverflowError):
             continue
     return found
 

@@ -12,6 +12,7 @@ from runner.contract import Candidate, EvaluationStatus
 from runner.verifier.arena import Arena
 from runner.verifier.assembler import Assembler, AssemblyFailed
 from runner.verifier.compile_stage import CompileStage, diagnostics
+from runner.verifier.inputs import plan_cases
 from runner.verifier.process import Start, WorkerProcess
 from runner.verifier.sandbox import open_sandbox
 
@@ -106,6 +107,18 @@ def test_benchmark_larger_than_memory_is_compiled_without_allocating_it(compiler
     )
     assert found.finding is None
     assert found.resources[-1].workload.axes["M"] == 16777216
+
+
+def test_held_out_workloads_are_compiled_but_not_ranked(compiler, softmax_problem):
+    worker, assembler = compiler
+    cases = plan_cases(softmax_problem, seed=2)
+    drawn = {str(case.workload) for case in cases if case.held_out}
+    stage = CompileStage(softmax_problem, worker, assembler, cases)
+    found = stage.run(Candidate.of(PLAIN, 1), time.monotonic() + 60)
+    assert found.finding is None
+    named = {str(w) for w in (*softmax_problem.tests, *softmax_problem.benchmarks)}
+    assert set(found.kernels) == named | drawn
+    assert {str(row.workload) for row in found.resources} == named
 
 
 def test_spills_are_counted(compiled):

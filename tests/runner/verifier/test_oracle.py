@@ -8,11 +8,14 @@ import torch
 from runner.errors import ReferenceFailed
 from runner.problem import parse_problem
 from runner.verifier import Verifier, VerifyOptions
-from runner.verifier.arena import Arena
+from runner.verifier.arena import Arena, Slot
+from runner.verifier.bytewise import same_bytes
 from runner.verifier.inputs import plan_cases
-from runner.verifier.oracle import arena_bytes, prepare_cases
+from runner.verifier.oracle import Oracle, arena_bytes
 from runner.verifier.process import Start, WorkerProcess
 from runner.verifier.sandbox import open_sandbox
+
+SOFTMAX = "return torch.softmax(x.float(), -1).to(x.dtype)"
 
 
 @pytest.fixture(scope="module")
@@ -27,11 +30,22 @@ def reference_worker(softmax_problem):
 
 
 @pytest.fixture
-def prepare(reference_worker, softmax_texts):
-    def run(body: str = "return torch.softmax(x.float(), -1).to(x.dtype)", toml: str = ""):
+def oracle_of(reference_worker, softmax_texts):
+    def make(body: str, toml: str = "", keep_bytes: int = 1 << 30) -> Oracle:
         reference = f"import torch\n\n\ndef row_softmax(x):\n    {body}\n"
         problem = parse_problem(toml or softmax_texts.toml, reference)
-        return prepare_cases(problem, plan_cases(problem, seed=1), reference_worker, 60)
+        cases = plan_cases(problem, seed=1)
+        return Oracle(problem, cases, reference_worker, timeout_s=60, keep_bytes=keep_bytes)
+
+    return make
+
+
+@pytest.fixture
+def prepare(oracle_of):
+    def run(body: str = SOFTMAX, toml: str = "") -> Oracle:
+        oracle = oracle_of(body, toml)
+        oracle.prepare()
+        return oracle
 
     return run
 
@@ -53,6 +67,12 @@ def test_oracle_is_float64_even_where_the_reference_casts(prepare):
         ("return None", "returns NoneType for y, not a tensor"),
         ("return x.no_such_thing", "AttributeError: 'Tensor' object has no attribute"),
         ("raise SystemExit(0)", "SystemExit"),
+        ("x.mul_(2); return x.softmax(-1)", "the reference changes its input x"),
+        ("return torch.rand_like(x)", "the reference is not deterministic: y differs between two"),
+        (
+            f"assert x.shape[1] in (64, 100), 'odd size'; {SOFTMAX}",
+            "drawn from the declared ranges: AssertionError: odd size (line 5); declare the range",
+        ),
         ("return torch.zeros_like(x)", "all zeros would pass as y on every case"),
         ("return x.clone()", "a copy of x would pass as y on every case"),
         ("return torch.full_like(x, 3)", "one constant would pass as y on every case"),
@@ -75,6 +95,76 @@ def test_tolerance_that_lets_anything_pass_is_refused(prepare, softmax_texts):
     body = f"return torch.softmax(x.float(), -1).to(x.dtype) + {off}"
     with pytest.raises(ReferenceFailed, match="cannot tell right from wrong"):
         prepare(body, toml)
+
+
+def test_expected_values_are_wiped_from_shared_memory(prepare, reference_worker):
+    prepare()
+    arena = reference_worker.arena
+    whole = arena.tensor(Slot(dtype="uint8", shape=(arena.size_bytes,), offset=0))
+    assert not bool(whole.any())
+
+
+def test_what_is_not_kept_is_made_again_alike(oracle_of):
+    kept, made = oracle_of(SOFTMAX), oracle_of(SOFTMAX, keep_bytes=0)
+    kept.prepare()
+    made.prepare()
+    assert kept.case(3) is kept.case(3)
+    assert made.case(3) is not made.case(3)
+    assert kept.cases == made.cases
+    for one, other in ((kept.case(i), made.case(i)) for i in range(len(kept.cases))):
+        assert same_bytes(one.inputs["x"], other.inputs["x"])
+        assert same_bytes(one.expected[0].exact, other.expected[0].exact)
+        assert same_bytes(one.expected[0].honest_max, other.expected[0].honest_max)
+    kept.close()
+    assert kept.case(3) is not made.case(3)
+
+
+def test_keeping_stops_at_the_limit(oracle_of):
+    oracle = oracle_of(SOFTMAX, keep_bytes=6000)
+    oracle.prepare()
+    assert oracle.case(0) is oracle.case(0)
+    sizes = [oracle.case(i).size_bytes for i in range(len(oracle.cases))]
+    again = [oracle.case(i) is oracle.case(i) for i in range(len(oracle.cases))]
+    held = [size for size, is_kept in zip(sizes, again, strict=True) if is_kept]
+    assert sum(held) <= 6000 < sum(sizes)
+
+
+@pytest.mark.parametrize(
+    "error", ["raise MemoryError", "torch.empty(1 << 45)", "raise torch.OutOfMemoryError('CUDA')"]
+)
+def test_workload_too_large_for_the_reference_is_reported_and_left_out(error, prepare):
+    fail = f"exec({error!r}, {{'torch': torch}}) if x.shape[1] == 100 else None"
+    oracle = prepare(f"{fail}; {SOFTMAX}")
+    assert set(oracle.too_large) == {"M=5 N=100"}
+    assert "the reference ran out of memory" in oracle.too_large["M=5 N=100"]
+    assert oracle.cases
+    assert "M=5 N=100" not in {str(case.workload) for case in oracle.cases}
+
+
+def test_spec_with_no_workload_that_fits_is_refused(prepare):
+    with pytest.raises(ReferenceFailed, match="every workload is too large for this machine"):
+        prepare("raise MemoryError")
+
+
+WIDE = ("float16", "float32")
+
+
+def test_float32_spec_that_half_precision_would_pass_is_refused(prepare, softmax_texts):
+    toml = softmax_texts.toml.replace(*WIDE) + "\n[tolerance]\nmultiplier = 400\n"
+    with pytest.raises(ReferenceFailed, match=r"an answer rounded to float16 would pass as y"):
+        prepare(SOFTMAX, toml)
+
+
+@pytest.mark.parametrize("body", [SOFTMAX, "return x.sign()", "return (x > 0).to(x.dtype)"])
+def test_float32_spec_is_not_blamed_for_answers_that_fit_into_half(body, prepare, softmax_texts):
+    prepare(body, softmax_texts.toml.replace(*WIDE))
+
+
+def test_library_ops_must_be_operators(prepare, softmax_texts):
+    mixed = 'policy = "mixed"\nlibrary_ops = ["mm", "no_such_thing"]\n'
+    toml = softmax_texts.toml.replace('family = "softmax"\n', mixed)
+    with pytest.raises(ReferenceFailed, match=r"names no operator of PyTorch: no_such_thing"):
+        prepare(SOFTMAX, toml)
 
 
 def test_reference_that_never_ends_is_refused(softmax_texts):

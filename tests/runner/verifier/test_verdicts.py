@@ -18,7 +18,8 @@ import pytest
 
 from runner.contract import Candidate, Evaluation, EvaluationStatus
 from runner.errors import RunnerError
-from runner.verifier import Verifier, VerifyOptions, judge, resource_rank
+from runner.verifier import Verifier, VerifyOptions, judge
+from runner.verifier.resources import resource_rank
 from runner.verifier.assembler import Assembler
 from runner.verifier.compile_stage import CompileStage
 from runner.verifier.inputs import plan_cases
