@@ -143,7 +143,7 @@ class CpuCourt:
             runner.wait_ready()
             times["start"] = time.monotonic() - started
             deadline = time.monotonic() + self._options.timeout_s
-            stage = self._compile_stage(compiler)
+            stage = self._compile_stage(compiler, oracle)
             try:
                 future = self._executor.submit(_compile, stage, candidate, runner, deadline)
             except RuntimeError as error:  # what a closed executor raises
@@ -167,10 +167,10 @@ class CpuCourt:
             if runner is not None:
                 self._pool.retire(runner)
 
-    def _compile_stage(self, compiler: WorkerProcess) -> CompileStage:
+    def _compile_stage(self, compiler: WorkerProcess, oracle: Oracle) -> CompileStage:
         if self._assembler is None:
             self._assembler = Assembler(compiler.ready.get("ptxas", ()), self._sandbox)
-        return CompileStage(self._problem, compiler, self._assembler)
+        return CompileStage(self._problem, compiler, self._assembler, oracle.cases)
 
     def _start(self, role: Role) -> WorkerProcess:
         arena = Arena.create(self._arena_bytes[role])
