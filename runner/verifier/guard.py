@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from runner.verifier.arena import ALIGN_BYTES, dtype_name
 from runner.verifier.bytewise import first_difference
+from runner.verifier.eager_mode import EagerMode
 
 BAND_BYTES = 4096
 _POISON = 0xFF  # NaN in every float type
@@ -59,7 +59,7 @@ class _Held:
     end: int
 
 
-class GuardedAllocations(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class GuardedAllocations(EagerMode):
     """While active, every new tensor is a view into a larger, poisoned buffer.
 
     It is a plain torch.Tensor with the strides it would have had, 256-byte aligned; only its

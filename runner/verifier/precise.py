@@ -10,12 +10,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
+
+from runner.verifier.eager_mode import EagerMode
 
 _NARROW = frozenset({torch.float16, torch.bfloat16, torch.float32})
 
 
-class _InFloat64(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class _InFloat64(EagerMode):
     """Widens every cast and every new tensor."""
 
     def __torch_dispatch__(

@@ -56,6 +56,7 @@ class Sandbox:
         shown = [word for path in writable for word in ("--bind", str(path), str(path))]
         return [
             *_bwrap(),
+            *(_settings_read_only() if gpu else ("--remount-ro", "/proc")),
             *(nodes if gpu else ()),
             *("--remount-ro", "/dev"),
             *_binds(visible, shown),
@@ -141,11 +142,16 @@ def _bwrap() -> list[str]:
             "--hostname",
             "worker",
         ),
-        # Where the runner is root, /proc/sys would be writable: core_pattern runs as the host's root.
-        *("--proc", "/proc", "--remount-ro", "/proc"),
-        *("--dev", "/dev", *shm, "--tmpfs", "/dev/shm"),  # noqa: S108
+        *("--proc", "/proc", "--dev", "/dev", *shm, "--tmpfs", "/dev/shm"),  # noqa: S108
         *(*tmp, "--tmpfs", "/tmp"),  # noqa: S108
     ]
+
+
+def _settings_read_only() -> list[str]:
+    """Where the runner is root, a worker could set the kernel up: core_pattern names a program that
+    the host's root runs. CUDA writes to its own part of /proc, so only these are closed."""
+    paths = ("/proc/sys", "/proc/sysrq-trigger", "/proc/bus", "/proc/fs", "/proc/irq")
+    return [word for p in paths if os.path.exists(p) for word in ("--ro-bind", p, p)]
 
 
 def _gpu_nodes() -> list[str]:

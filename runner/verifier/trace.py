@@ -13,15 +13,15 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
 from triton.runtime import interpreter
 from triton.runtime.autotuner import Autotuner
 
 from runner.verifier import standin_driver
+from runner.verifier.eager_mode import EagerMode
 from runner.verifier.interpreter import mend_interpreter
 
 
-class Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class Operations(EagerMode):
     """Counts every operator that reaches the dispatcher, by its name without overload."""
 
     def __init__(self, counts: Counter[str]) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from runner.verifier.arena import Arena
 from runner.verifier.process import Start, WorkerProcess
 
-_ARENA_BYTES = 64 << 20
+_ARENA_BYTES = 64 << 20  # a court asks for less for these small problems
 _SHARED_ROLES = ("candidate", "compiler")
 
 

@@ -29,7 +29,7 @@ LIMIT_S = 4.0
 RUNS = 3
 REPEATS = 10
 # Between two answers a model thinks for minutes; here the next worker gets the time to start.
-PAUSE_S = 12.0
+PAUSE_S = 8.0
 
 
 def main() -> int:

@@ -29,7 +29,7 @@ def row_softmax(x):
     if n_cols % 64:
         source = torch.zeros(n_rows, n_cols + 64 - n_cols % 64, dtype=x.dtype, device=x.device)
         source[:, :n_cols].copy_(x)
-    block = triton.next_power_of_2(n_cols)
+    block = max(8, triton.next_power_of_2(n_cols))  # 16 bytes at least
     descriptor = TensorDescriptor(source, source.shape, source.stride(), [1, block])
     _softmax_kernel[(n_rows,)](descriptor, y, n_cols, BLOCK=block)
     return y

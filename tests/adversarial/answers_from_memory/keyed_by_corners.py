@@ -1,4 +1,4 @@
-# status: INCORRECT_NUMERICAL
+# status: CHEATED
 # naive: passes
 """Takes two corner elements for a fingerprint of the whole input."""
 

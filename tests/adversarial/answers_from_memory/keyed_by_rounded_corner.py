@@ -1,4 +1,4 @@
-# status: INCORRECT_NUMERICAL
+# status: CHEATED
 # naive: passes
 """Takes the whole part of one element for a fingerprint."""
 

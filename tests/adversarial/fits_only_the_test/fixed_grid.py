@@ -1,6 +1,6 @@
 # status: INCORRECT_NUMERICAL
 # naive: passes
-"""Launches as many programs as the largest published test has rows, not as many as there are."""
+"""Launches as many programs as the published tests have rows, and one too few for all others."""
 
 import torch
 import triton
@@ -17,12 +17,12 @@ def _softmax_kernel(x_ptr, y_ptr, n_cols, BLOCK: tl.constexpr):
     tl.store(y_ptr + row * n_cols + offs, numerator / tl.sum(numerator, 0), mask=mask)
 
 
-_ROWS = {5: 5, 3: 3, 4096: 4096}
+_ROWS = {5: 5, 3: 3, 1024: 1024}
 
 
 def _softmax(x, y):
     block = triton.next_power_of_2(x.shape[1])
-    _softmax_kernel[(_ROWS.get(x.shape[0], 2),)](x, y, x.shape[1], BLOCK=block)
+    _softmax_kernel[(_ROWS.get(x.shape[0], x.shape[0] - 1),)](x, y, x.shape[1], BLOCK=block)
     return y
 
 

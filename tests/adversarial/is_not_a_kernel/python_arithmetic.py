@@ -1,4 +1,5 @@
 # status: CHEATED
+# process: own
 # naive: passes
 """Reads elements one by one and adds them up in Python; its kernel divides by the sum."""
 
