@@ -22,9 +22,9 @@ _TRITON_ONLY = (
     "fallback to PyTorch. What runs is watched, and a library operation ends the attempt."
 )
 _MIXED = (
-    "Library calls are allowed where they are the best tool, but your own `@triton.jit` kernels "
-    "must do a real part of the work, and at least one of them runs in every call. No "
-    "`torch.compile`, no fallback to PyTorch."
+    "Of PyTorch's operators that compute you may use {operators}; everything else happens in your "
+    "own `@triton.jit` kernels, which must do a real part of the work in every call. No "
+    "`torch.compile`, no fallback to PyTorch. What runs is watched."
 )
 
 
@@ -57,11 +57,25 @@ def contract_section(task: Task, triton_version: str) -> str:
         "contract",
         signature=f"def {problem.entry}({parameters})",
         returns=returns,
-        policy_rule=_TRITON_ONLY if problem.policy == "triton-only" else _MIXED,
+        policy_rule=_policy_rule(problem),
+        layout_rule=_layout_rule(problem),
         target=TARGET,
         triton=triton_version,
         largest_shared=f"{LARGEST_SHARED_BYTES:,}",
     ).rstrip()
+
+
+def _policy_rule(problem: Problem) -> str:
+    if problem.policy == "triton-only":
+        return _TRITON_ONLY
+    return _MIXED.format(operators=", ".join(f"`{name}`" for name in problem.library_ops))
+
+
+def _layout_rule(problem: Problem) -> str:
+    names = ", ".join(f"`{spec.name}`" for spec in problem.inputs if not spec.contiguous)
+    if not names:
+        return "Inputs arrive contiguous."
+    return f"Use the strides of {names}: they may be anything. Other inputs arrive contiguous."
 
 
 def guidance_section(feedback: Feedback | None) -> str:
@@ -90,7 +104,11 @@ def _inline_comment(comment: InlineComment) -> str:
 
 
 def _interface(problem: Problem) -> str:
-    axes = ", ".join(f"{name} from {low} to {high}" for name, (low, high) in problem.axes.items())
+    axes = ", ".join(
+        f"{name} from {low} to {high}"
+        + (f" in steps of {problem.steps[name]}" if problem.steps[name] > 1 else "")
+        for name, (low, high) in problem.axes.items()
+    )
     lines = [
         *(f"- input {_tensor(tensor)}" for tensor in problem.inputs),
         *(f"- output {_tensor(tensor)}" for tensor in problem.outputs),

@@ -18,7 +18,7 @@ from triton.backends.nvidia import compiler as nvidia
 from triton.runtime.jit import JITFunction
 
 from runner.verifier import standin_driver
-from runner.verifier.arena import Arena, torch_dtype
+from runner.verifier.arena import Arena, Slot, torch_dtype
 from runner.verifier.compile_errors import describe_compile_error
 from runner.verifier.foreign import ForeignCode
 
@@ -68,7 +68,7 @@ class CompileRole:
         self._launches.clear()
         self._failures.clear()
         self._compiling = False
-        inputs = _make_inputs([(row["dtype"], tuple(row["shape"])) for row in job["inputs"]])
+        inputs = _make_inputs([Slot.from_json(row) for row in job["inputs"]])
         entry(*inputs)
         if self._failures:
             # The candidate swallowed its compiler's error: that is its failure all the same.
@@ -161,10 +161,14 @@ class _PtxasCommand:
         nvidia.subprocess.run = noted
 
 
-def _make_inputs(rows: list[tuple[str, tuple[int, ...]]]) -> list[torch.Tensor]:
-    sizes = [torch.empty(shape, dtype=torch_dtype(d), device="meta").nbytes for d, shape in rows]
-    device = "cpu" if sum(sizes) <= MAX_REAL_BYTES else "meta"
-    return [torch.zeros(shape, dtype=torch_dtype(d), device=device) for d, shape in rows]
+def _make_inputs(slots: list[Slot]) -> list[torch.Tensor]:
+    device = "cpu" if sum(slot.size_bytes for slot in slots) <= MAX_REAL_BYTES else "meta"
+    inputs: list[torch.Tensor] = []
+    for slot in slots:
+        dtype = torch_dtype(slot.dtype)
+        flat = torch.zeros(slot.size_bytes // dtype.itemsize, dtype=dtype, device=device)
+        inputs.append(slot.within(flat))
+    return inputs
 
 
 def _concrete_grid(function: Any, grid: Any, args: Sequence[Any], kwargs: Any) -> list[int]:

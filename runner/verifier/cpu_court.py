@@ -119,9 +119,7 @@ class CpuCourt:
             raise
         return oracle
 
-    def _judge(
-        self, candidate: Candidate, oracle: Oracle, times: dict[str, float]
-    ) -> Evaluation:
+    def _judge(self, candidate: Candidate, oracle: Oracle, times: dict[str, float]) -> Evaluation:
         try:
             compiled, swept = self._run(candidate, oracle, times)
         finally:
@@ -180,9 +178,7 @@ class CpuCourt:
                     role=role,
                     sandbox=self._sandbox,
                     arenas=(arena,),
-                    cpu_s=_REFERENCE_CPU_S
-                    if role == "reference"
-                    else 4 * self._options.timeout_s,
+                    cpu_s=_REFERENCE_CPU_S if role == "reference" else 4 * self._options.timeout_s,
                 )
             )
         except BaseException:

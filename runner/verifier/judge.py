@@ -46,9 +46,9 @@ class Verifier:
     Making one starts warm workers and raises SandboxUnavailable where generated code cannot be
     contained, RunnerError where a GPU is asked for and none is there. The reference runs at the
     first verdict or at `prepare`; inputs are drawn from one secret seed for the life of the
-    verifier. One verdict at a time, others wait; `close` may come from another thread, and then ends a verdict
-    under way with RunnerError. Use it from threads that live on: a worker ends with the thread
-    that started it.
+    verifier. One verdict at a time, others wait; `close` may come from another thread, and then
+    ends a verdict under way with RunnerError. Use it from threads that live on: a worker ends with
+    the thread that started it.
     """
 
     def __init__(self, problem: Problem, options: VerifyOptions) -> None:

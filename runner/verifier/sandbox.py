@@ -151,14 +151,14 @@ def _settings_read_only() -> list[str]:
     """Where the runner is root, a worker could set the kernel up: core_pattern names a program that
     the host's root runs. CUDA writes to its own part of /proc, so only these are closed."""
     paths = ("/proc/sys", "/proc/sysrq-trigger", "/proc/bus", "/proc/fs", "/proc/irq")
-    return [word for p in paths if os.path.exists(p) for word in ("--ro-bind", p, p)]
+    return [word for p in paths if Path(p).exists() for word in ("--ro-bind", p, p)]
 
 
 def _gpu_nodes() -> list[str]:
     """NVIDIA's device nodes, without those that set the GPU up."""
     names = [f"/dev/{path.name}" for path in Path("/dev").glob("nvidia[0-9]*")]
     names += ["/dev/nvidiactl", "/dev/nvidia-uvm", "/dev/nvidia-uvm-tools"]
-    return sorted(name for name in names if os.path.exists(name))
+    return sorted(name for name in names if Path(name).exists())
 
 
 def _binds(visible: Sequence[Path], shown: Sequence[str]) -> list[str]:

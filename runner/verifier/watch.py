@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from pathlib import Path
 
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
@@ -11,8 +12,8 @@ _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 def children_of(pid: int) -> list[int]:
     """The processes that `pid` started and that are still there."""
     with contextlib.suppress(OSError, ValueError):
-        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
-            return [int(word) for word in file.read().split()]
+        text = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii")
+        return [int(word) for word in text.split()]
     return []
 
 
@@ -24,10 +25,10 @@ def held_by(pid: int) -> tuple[int, int]:
     held_bytes, threads = 0, 0
     queue = [pid]
     while queue:
-        current = queue.pop()
+        process = Path(f"/proc/{queue.pop()}")
         with contextlib.suppress(OSError, ValueError, IndexError):
-            with open(f"/proc/{current}/statm", encoding="ascii") as file:
-                held_bytes += int(file.read().split()[1]) * _PAGE_BYTES
-            threads += len(os.listdir(f"/proc/{current}/task"))
-        queue += children_of(current)
+            pages = (process / "statm").read_text(encoding="ascii").split()[1]
+            held_bytes += int(pages) * _PAGE_BYTES
+            threads += sum(1 for _ in (process / "task").iterdir())
+        queue += children_of(int(process.name))
     return held_bytes, threads

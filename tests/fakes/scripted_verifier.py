@@ -30,7 +30,8 @@ def install(
     `.verdicts` and `.finals` are what `verify` and `finalize` give; `.fails` is what `prepare`
     raises; `.gpu` says whether PyTorch sees one. `.options` and `.closed` tell what was done.
     """
-    state = SimpleNamespace(verdicts=[], finals=[], fails=None, options=None, closed=0, abandoned=0, gpu=False)
+    state = SimpleNamespace(verdicts=[], finals=[], fails=None, options=None, gpu=False)
+    state.closed = state.abandoned = 0
 
     class Verifier:
         sandbox = "bubblewrap"

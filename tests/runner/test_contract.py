@@ -22,7 +22,8 @@ RESOURCES = KernelResources(
     kernel="k", workload=WORKLOAD, target="sm_90", registers=32, spill_bytes=0, shared_bytes=0,
     num_warps=4, num_stages=3,
 )  # fmt: skip
-TIMED = Performance(timings=(WorkloadTiming(workload=WORKLOAD, median_ms=1.0, baselines=(), calls=1, moved_bytes=1),))
+TIMING = WorkloadTiming(workload=WORKLOAD, median_ms=1.0, baselines=(), calls=1, moved_bytes=1)
+TIMED = Performance(timings=(TIMING,))
 
 
 def case(**changed: Any) -> OutputError:

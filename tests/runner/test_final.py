@@ -7,8 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from runner.contract import Candidate, TokenUsage
 from runner.contract import Attempt as AttemptType
+from runner.contract import Candidate, TokenUsage
 from runner.final import settle
 from runner.loop_io import LoopResult
 from runner.search import Tried

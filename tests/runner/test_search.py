@@ -80,7 +80,7 @@ def test_first_prompt_has_task_contract_and_hint(double_it):
     ("policy", "words"),
     [
         ('"triton-only"', "no `torch.matmul`"),
-        ('"mixed"\nlibrary_ops = ["mm"]', "Library calls are allowed"),
+        ('"mixed"\nlibrary_ops = ["mm"]', "you may use `mm`"),
     ],
 )
 def test_contract_follows_the_policy(double_it, policy, words):

@@ -26,8 +26,9 @@ from runner.problem import Problem
 from runner.verifier.finding import Finding
 from runner.verifier.gpu.baselines import Baselines
 from runner.verifier.gpu.device_arena import DeviceArena
+from runner.verifier.gpu.figures import join_timings
 from runner.verifier.gpu.gpu_lock import GpuLock
-from runner.verifier.gpu.measure import Measured, Measurement, join_timings
+from runner.verifier.gpu.measure import Measured, Measurement
 from runner.verifier.gpu.memory_plan import MemoryPlan, plan_memory
 from runner.verifier.gpu.roofline import measure_roofline
 from runner.verifier.gpu.sanitizer import sanitize
@@ -158,9 +159,7 @@ class GpuCourt:
         gc.collect()  # tensors may hang on frames of exceptions
         torch.cuda.empty_cache()
 
-    def _run(
-        self, candidate: Candidate, oracle: Oracle, times: dict[str, float]
-    ) -> _Run:
+    def _run(self, candidate: Candidate, oracle: Oracle, times: dict[str, float]) -> _Run:
         started = time.monotonic()
         worker = self._pool.take("cuda-candidate")
         try:
@@ -181,9 +180,7 @@ class GpuCourt:
             left_s = deadline - time.monotonic()
             with self._lock.timing():
                 started = time.monotonic()
-                measured = measurement.run(
-                    self._plan.timed, self._tools.reports, started + left_s
-                )
+                measured = measurement.run(self._plan.timed, self._tools.reports, started + left_s)
             _add(times, "timing", started)
             return _Run(swept=swept, measured=measured)
         finally:

@@ -77,13 +77,14 @@ class CudaRole:
         try:
             reply = self._handle(job)
             torch.cuda.synchronize()
-            return reply
         except BaseException as error:  # the edge: foreign code raises anything
             code = self._calls.code
             if code is None:
                 raise
             traceback.print_exc()  # to stderr, which the judge keeps the tail of
             return self._describe(error, code)
+        else:
+            return reply
 
     def _handle(self, job: Job) -> Job:
         operation = job["op"]

@@ -152,5 +152,3 @@ def profile(call: Callable[[], Any]) -> list[dict[str, Any]]:
         row["count"] += 1
         row["us"] += event.duration_ns() / 1e3
     return list(rows.values())
-
-

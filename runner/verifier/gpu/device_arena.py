@@ -45,7 +45,7 @@ class DeviceArena:
         end = slot.offset + slot.size_bytes
         if slot.offset % ALIGN_BYTES or end > self.size_bytes:
             raise ValueError("a slot outside the arena")
-        return self._bytes[slot.offset : end].view(dtype).view(slot.shape)
+        return slot.within(self._bytes[slot.offset : end].view(dtype))
 
     def fill(self, byte: int, size_bytes: int) -> None:
         """Overwrite the first `size_bytes` bytes."""

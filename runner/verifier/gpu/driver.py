@@ -124,18 +124,14 @@ def _map(handle: int, size_bytes: int, device: int) -> Mapping:
             ctypes.byref(address), size, ctypes.c_size_t(0), nowhere, _zero()
         )
     )
-    _check(
-        library.cuMemMap(address, size, ctypes.c_size_t(0), ctypes.c_ulonglong(handle), _zero())
-    )
+    _check(library.cuMemMap(address, size, ctypes.c_size_t(0), ctypes.c_ulonglong(handle), _zero()))
     access = _Access(_Location(_ON_DEVICE, device), _READ_WRITE)
     _check(library.cuMemSetAccess(address, size, ctypes.byref(access), ctypes.c_size_t(1)))
     return Mapping(address=address.value, size_bytes=size_bytes, handle=handle)
 
 
 def _properties(device: int) -> _Properties:
-    return _Properties(
-        type=_PINNED, handle_types=_POSIX_FD, location=_Location(_ON_DEVICE, device)
-    )
+    return _Properties(type=_PINNED, handle_types=_POSIX_FD, location=_Location(_ON_DEVICE, device))
 
 
 def _zero() -> ctypes.c_ulonglong:
@@ -158,5 +154,3 @@ def _check(result: int) -> None:
     said = (text.value or b"unknown error").decode()
     kind = DeviceMemoryExhausted if result == _OUT_OF_MEMORY else RunnerError
     raise kind(f"CUDA driver: {said} ({result})")
-
-

@@ -11,10 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
-
 from runner.contract import (
-    BaselineTiming,
     Check,
     EvaluationStatus,
     KernelResources,
@@ -25,12 +22,13 @@ from runner.problem import Problem
 from runner.verifier.arena import settle
 from runner.verifier.assembler import Assembled
 from runner.verifier.evidence import worker_failed
-from runner.verifier.finding import Finding, error_text, first_line
+from runner.verifier.finding import Finding, error_text
 from runner.verifier.gpu.baselines import Baselines
+from runner.verifier.gpu.figures import baseline_timing, resources_of
 from runner.verifier.gpu.input_sets import InputSets
 from runner.verifier.gpu.kernel_share import judge_profile, read_profile
 from runner.verifier.gpu.roofline import floor_ms, measure_roofline, share_of
-from runner.verifier.gpu.statistics import Ratio, hull, median_ms, ratio_of
+from runner.verifier.gpu.statistics import median_ms, ratio_of
 from runner.verifier.gpu.timing import (
     ENTRY,
     BaselineFailed,
@@ -156,7 +154,7 @@ class Measurement:
         call = {"op": "call", "inputs": rows[0], "outputs_at": sets.outputs_at}
         reply = self._ask({**call, "precise": False, "seed": seed}, deadline)
         facts = Facts.from_reply(reply)
-        self._resources += _resources_of(reply, workload, reports)
+        self._resources += resources_of(reply, workload, reports)
         profiling = {"op": "profile", "who": ENTRY, "arena": 0, "inputs": rows}
         ran = read_profile(self._ask(profiling, deadline), facts.launches.keys())
         self._judge_threads(reply)
@@ -197,7 +195,7 @@ class Measurement:
             workload=workload,
             median_ms=time_ms,
             baselines=tuple(
-                _baseline(name, theirs, ratio_of(bursts, theirs, seed))
+                baseline_timing(name, theirs, ratio_of(bursts, theirs, seed))
                 for name, theirs in timed.bursts.items()
                 if name != ENTRY
             ),
@@ -244,82 +242,6 @@ class Measurement:
         return reply
 
 
-def join_timings(runs: Sequence[tuple[WorkloadTiming, ...]]) -> tuple[WorkloadTiming, ...]:
-    """The timings of several processes as one: medians, and intervals that hold all of theirs."""
-    if len(runs) < 2:
-        return runs[0] if runs else ()
-    joined: list[WorkloadTiming] = []
-    for rows in zip(*runs, strict=True):
-        middle = sorted(rows, key=lambda row: row.median_ms)[(len(rows) - 1) // 2]
-        baselines = tuple(_join_baselines(name, rows) for name in _common_names(rows))
-        calls = sum(row.calls for row in rows)
-        joined.append(middle.model_copy(update={"baselines": baselines, "calls": calls}))
-    return tuple(joined)
-
-
-def _common_names(rows: Sequence[WorkloadTiming]) -> list[str]:
-    return [
-        baseline.name
-        for baseline in rows[0].baselines
-        if all(any(b.name == baseline.name for b in row.baselines) for row in rows)
-    ]
-
-
-def _join_baselines(name: str, rows: Sequence[WorkloadTiming]) -> BaselineTiming:
-    found = [b for row in rows for b in row.baselines if b.name == name]
-    ratio = hull([Ratio(value=b.ratio, low=b.ratio_low, high=b.ratio_high) for b in found])
-    times = sorted(b.median_ms for b in found)
-    return BaselineTiming(
-        name=name,
-        median_ms=times[(len(times) - 1) // 2],
-        ratio=ratio.value,
-        ratio_low=ratio.low,
-        ratio_high=ratio.high,
-    )
-
-
-def _baseline(name: str, bursts: list[list[float]], ratio: Ratio) -> BaselineTiming:
-    return BaselineTiming(
-        name=name,
-        median_ms=median_ms(bursts),
-        ratio=ratio.value,
-        ratio_low=ratio.low,
-        ratio_high=ratio.high,
-    )
-
-
-def _resources_of(
-    reply: Mapping[str, Any], workload: Workload, reports: Mapping[str, Assembled]
-) -> list[KernelResources]:
-    """What was launched, with registers and spills as the judge's own assembler reported them."""
-    rows = reply.get("kernels")
-    found: list[KernelResources] = []
-    major, minor = torch.cuda.get_device_capability()
-    target = f"sm_{major}{minor}"
-    for row in rows if isinstance(rows, list) else ():
-        report = reports.get(str(row.get("ptx_sha256"))) if isinstance(row, dict) else None
-        if report is None:
-            continue
-        try:
-            found.append(
-                KernelResources(
-                    kernel=first_line(str(row["kernel"]), 100),
-                    workload=workload,
-                    target=target,
-                    registers=report.registers,
-                    spill_bytes=report.spill_bytes,
-                    shared_bytes=max(0, int(row["shared_bytes"])),
-                    num_warps=max(1, int(row["num_warps"])),
-                    num_stages=max(0, int(row["num_stages"])),
-                    grid=tuple(int(size) for size in row["grid"])[:3],
-                    launches=max(1, int(row["launches"])),
-                )
-            )
-        except (KeyError, TypeError, ValueError, OverflowError):
-            continue
-    return found
-
-
 def _main_dtype(problem: Problem) -> str:
     """The type that arithmetic is counted in: that of the first floating input, else output."""
     rows = (*problem.inputs, *problem.outputs)
@@ -334,5 +256,3 @@ def _faster_than_physics(workload: Workload, time_ms: float, floor: float) -> Fi
         detail=f"Reading the inputs and writing the outputs takes at least {floor:.4g} ms: what "
         "was timed is not the work.",
     )
-
-

@@ -8,7 +8,6 @@ Worker side; installed before foreign code arrives.
 from __future__ import annotations
 
 import base64
-import os
 import subprocess
 import sysconfig
 from collections.abc import Callable, Sequence
@@ -100,6 +99,6 @@ class _AskForCompiler:
         reply = self._ask({"tool": "cc", "options": [], "source": Path(source).read_text()})
         if reply["returncode"] != 0:
             raise RuntimeError(f"the C compiler refuses Triton's launcher: {reply['said'][:500]}")
-        path = os.path.join(folder, f"{name}{sysconfig.get_config_var('EXT_SUFFIX')}")
-        Path(path).write_bytes(base64.b64decode(reply["output"]))
-        return path
+        path = Path(folder) / f"{name}{sysconfig.get_config_var('EXT_SUFFIX')}"
+        path.write_bytes(base64.b64decode(reply["output"]))
+        return str(path)

@@ -27,20 +27,11 @@ def measure_roofline(device: int = 0) -> Roofline:
     """Some 0.4 s on a Hopper GPU, once a process. Needs about 2.5 GiB of GPU memory."""
     where = torch.device("cuda", device)
     properties = torch.cuda.get_device_properties(where)
-    source = torch.empty(_COPY_BYTES, dtype=torch.uint8, device=where).random_()
-    target = torch.empty_like(source)
-    copy_ms = _median_ms(lambda: target.copy_(source), 12)
-    del source, target
-    rates: dict[str, float] = {}
-    for name, count in _PRODUCTS.items():
-        a, b = (
-            torch.randn(_SIDE, _SIDE, device=where, dtype=getattr(torch, name)) for _ in range(2)
-        )
-        rates[name] = 2 * _SIDE**3 / _median_ms(functools.partial(torch.mm, a, b), count) / 1e9
-        del a, b
+    copy_rate = _copy_gb_per_s(where)
+    rates = {name: _matmul_tflop_per_s(name, count, where) for name, count in _PRODUCTS.items()}
     torch.cuda.empty_cache()
     return Roofline(
-        copy_gb_per_s=2 * _COPY_BYTES / copy_ms / 1e6,
+        copy_gb_per_s=copy_rate,
         matmul_tflop_per_s=rates,
         l2_bytes=int(properties.L2_cache_size),
         multiprocessors=int(properties.multi_processor_count),
@@ -64,6 +55,18 @@ def share_of(
     if arithmetic_ms > memory_ms:
         return arithmetic_ms / time_ms, "arithmetic"
     return memory_ms / time_ms, "memory"
+
+
+def _copy_gb_per_s(device: torch.device) -> float:
+    source = torch.empty(_COPY_BYTES, dtype=torch.uint8, device=device).random_()
+    target = torch.empty_like(source)
+    return 2 * _COPY_BYTES / _median_ms(lambda: target.copy_(source), 12) / 1e6
+
+
+def _matmul_tflop_per_s(name: str, count: int, device: torch.device) -> float:
+    # Random data: a product of zeros draws less power, and is quicker than any real one.
+    a, b = (torch.randn(_SIDE, _SIDE, device=device).to(getattr(torch, name)) for _ in range(2))
+    return 2 * _SIDE**3 / _median_ms(functools.partial(torch.mm, a, b), count) / 1e9
 
 
 def _median_ms(call: Callable[[], object], count: int) -> float:

@@ -209,9 +209,7 @@ def clock_fault(clock_ms: float, span_ms: float, median_ms: float) -> str | None
     """Why the times of one call cannot be right, or None. `clock_ms`: by the judge's clock and
     `span_ms`: by events, of a call in a burst; `median_ms`: by events, of calls alone."""
     if clock_ms > span_ms * (1 + _CLOCK_SHARE) + _CLOCK_SLACK_MS:
-        return (
-            f"a call takes {clock_ms:.4g} ms by the judge's clock and {span_ms:.4g} ms by events"
-        )
+        return f"a call takes {clock_ms:.4g} ms by the judge's clock and {span_ms:.4g} ms by events"
     if median_ms < clock_ms * _CALL_SHARE - _LAUNCH_MS:
         return (
             f"a call takes {clock_ms:.4g} ms by the judge's clock and {median_ms:.4g} ms when "

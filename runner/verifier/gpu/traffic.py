@@ -26,9 +26,7 @@ _SAMPLES = 6  # elements of each input that are changed, one at a time
 def input_bytes(problem: Problem, workload: Workload, names: frozenset[str] | None = None) -> int:
     """Of all inputs, or of those in `names`, each counted once."""
     return sum(
-        _bytes_of(spec, workload)
-        for spec in problem.inputs
-        if names is None or spec.name in names
+        _bytes_of(spec, workload) for spec in problem.inputs if names is None or spec.name in names
     )
 
 

@@ -2,10 +2,11 @@
 # process: own
 # screen: off
 # naive: passes
-"""Writes a reply of its own into every descriptor it inherited, then leaves."""
+"""Writes a reply of its own into every pipe that it inherited, then leaves."""
 
 import json
 import os
+import stat
 
 import triton
 import triton.language as tl
@@ -35,7 +36,8 @@ def row_softmax(x):
     reply |= {"launches": {"_softmax_kernel": 1}, "operations": {}, "configs": {}}
     for descriptor in range(1, 32):
         try:
-            os.write(descriptor, json.dumps(reply).encode() + b"\n")
+            if stat.S_ISFIFO(os.fstat(descriptor).st_mode):
+                os.write(descriptor, json.dumps(reply).encode() + b"\n")
         except OSError:
             continue
     os._exit(0)

@@ -25,9 +25,7 @@ def test_the_interval_covers_the_true_ratio_about_as_often_as_it_says():
     for trial in range(60):
         draw = random.Random(trial)
         drift = [1.0] * 14
-        ratio = ratio_of(
-            noisy_bursts(draw, 1.0, drift), noisy_bursts(draw, 1.3, drift), seed=trial
-        )
+        ratio = ratio_of(noisy_bursts(draw, 1.0, drift), noisy_bursts(draw, 1.3, drift), seed=trial)
         covered += ratio.low <= 1.3 <= ratio.high
     assert covered >= 54
 
