@@ -53,7 +53,10 @@ def plan_cases(problem: Problem, seed: int, *, quick: bool = False) -> tuple[Cas
     one other distribution. `quick`: the smallest and the largest workload, and one held out, with
     normal inputs, and one other distribution.
     """
-    workloads = sorted(problem.tests, key=lambda workload: elements(problem, workload))
+    ordered = sorted(problem.tests, key=lambda workload: elements(problem, workload))
+    # Where nothing is due, no values matter: once is enough, and it is nobody's smallest.
+    workloads = [workload for workload in ordered if elements(problem, workload)] or ordered
+    empty = [workload for workload in ordered if workload not in workloads]
     smallest = workloads[0]
     others = [name for name in DISTRIBUTIONS if name != NORMAL]
     rotating = [name for name in others if name != LARGE]
@@ -73,6 +76,7 @@ def plan_cases(problem: Problem, seed: int, *, quick: bool = False) -> tuple[Cas
     if not all(spec.contiguous for spec in problem.inputs):
         rows += [(smallest, NORMAL, layout) for layout in LAYOUTS]
         rows += [(workloads[-1], NORMAL, LAYOUTS[seed % len(LAYOUTS)])]
+    rows += [(workload, NORMAL, CONTIGUOUS) for workload in empty]
     drawn = held_out(problem, seed, 1 if quick else 3)
     for index, workload in enumerate(drawn):
         names = [NORMAL] if quick else [NORMAL, others[(index + seed) % len(others)]]

@@ -133,11 +133,16 @@ class Facts:
 
 
 def judge_integrity(
-    facts: Facts, changed_inputs: Sequence[str], library_ops: Sequence[str] = ()
+    facts: Facts,
+    changed_inputs: Sequence[str],
+    library_ops: Sequence[str] = (),
+    *,
+    something_due: bool = True,
 ) -> Finding | None:
     """The way in which the candidate cheats, or None.
 
     `library_ops`: what it may call besides its own kernels, as the spec's policy allows.
+    `something_due`: whether any output has an element; where none has, nothing needs to run.
     """
     if changed_inputs:
         names = ", ".join(changed_inputs)
@@ -145,7 +150,7 @@ def judge_integrity(
             f"the call changed its input {names}",
             "Inputs must be left as they are: write the result to a new tensor.",
         )
-    if not facts.launches:
+    if something_due and not facts.launches:
         return _cheated(
             "no Triton kernel of its own ran",
             "The entry returned an answer without launching a @triton.jit function.",

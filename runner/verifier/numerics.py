@@ -155,7 +155,7 @@ def _expect_integers(exact: torch.Tensor, low: torch.Tensor, noisy: torch.Tensor
     for tile in tiling:
         y = tile.cut(exact)
         error = _gap(tile.cut(low).to(torch.float64), y, careful=True)
-        torch.maximum(error, _gap(tile.cut(noisy), y, careful=True), out=error)
+        torch.maximum(error, _gap(tile.cut(noisy).to(torch.float64), y, careful=True), out=error)
         tile.cut(honest).copy_(error)
         block_norm(error, tile.of(rms))
     none = tiling.new_grid()

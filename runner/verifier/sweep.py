@@ -133,7 +133,12 @@ class Sweep:
         if finding is None:
             known = self._kernels.get(str(case.workload), frozenset())
             self._kernels[str(case.workload)] = known | frozenset(facts.launches)
-            finding = judge_integrity(facts, changed, self._problem.library_ops)
+            finding = judge_integrity(
+                facts,
+                changed,
+                self._problem.library_ops,
+                something_due=any(output.numel() for output in outputs),
+            )
         return finding
 
     def _call(

@@ -19,7 +19,7 @@ def _softmax_kernel(x_ptr, y_ptr, n_rows, n_cols, ROWS: tl.constexpr, COLS: tl.c
     # Rows past the end are all zero, so that none of them is made of -inf alone.
     fill = tl.where(rows < n_rows, -float("inf"), 0.0)
     x = tl.load(x_ptr + rows * n_cols + cols, mask=mask, other=0.0).to(tl.float32)
-    y = tl.softmax(tl.where(mask, x, fill), 1)
+    y = tl.softmax(tl.where(mask, x, fill), 1, keep_dims=True)
     tl.store(y_ptr + rows * n_cols + cols, y, mask=mask)
 
 

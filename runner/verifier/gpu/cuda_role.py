@@ -23,7 +23,6 @@ from runner.verifier.foreign import ForeignCode
 from runner.verifier.gpu import cuda_trace, remote_tools, triton_cache
 from runner.verifier.gpu.clock import BurstClock
 from runner.verifier.gpu.device_arena import DeviceArena
-from runner.verifier.process import MAX_REPLY_BYTES
 
 Job = dict[str, Any]
 Entry = Callable[..., Any]
@@ -50,11 +49,12 @@ class CudaRole:
         marks["triton"] = time.monotonic()
         self._arenas = [DeviceArena.open(fd, size, 0) for fd, size in settings["arenas"]]
         self._clock = BurstClock(device)
+        self._marker = torch.zeros(1, device=device)
         self._candidate = settings["role"] == "cuda-candidate"
         tracer: Any = None
         if self._candidate:
             tracer = cuda_trace.CudaTracer()
-            cuda_trace.profile(lambda: torch.zeros(8, device=device))  # CUPTI loads now
+            cuda_trace.profile(self._marker.zero_, self._marker)  # CUPTI loads now
         self._tracer = tracer
         self._calls = CallRole(self._arenas[0], tracer)
         self._entries: dict[str, Entry] = {}
@@ -108,8 +108,7 @@ class CudaRole:
             if operation == "plain":
                 return {"ok": True, "span_ms": self._clock.plain(entry, inputs, job["count"])}
             if operation == "profile":
-                rows = cuda_trace.profile(lambda: entry(*inputs[0]))
-                return {"ok": True, "kernels": rows[: MAX_REPLY_BYTES >> 14]}
+                return {"ok": True, **cuda_trace.profile(lambda: entry(*inputs[0]), self._marker)}
         if operation == "flops":
             return {"ok": True, "flops": _count_flops(entry, inputs[0])}
         raise ValueError(f"unknown job {operation!r}")

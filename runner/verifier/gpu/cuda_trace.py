@@ -133,22 +133,31 @@ def is_compile_error(error: BaseException) -> bool:
     return "Triton Error [CUDA]" not in str(error)
 
 
-def profile(call: Callable[[], Any]) -> list[dict[str, Any]]:
-    """Every kernel, copy and fill that CUPTI saw during `call`: name, stream, microseconds."""
+def profile(call: Callable[[], Any], marker: torch.Tensor) -> dict[str, Any]:
+    """Every kernel, copy and fill that CUPTI saw during `call`: name, stream, microseconds.
+
+    `stream` is that of the caller; filling `marker` there, before anything else, shows its number.
+    """
     activities = [torch.profiler.ProfilerActivity.CUDA]
     with torch.profiler.profile(activities=activities) as profiler:
+        marker.fill_(0)
+        torch.cuda.synchronize()
         call()
         torch.cuda.synchronize()
     inner = profiler.profiler
     results = inner.kineto_results if inner is not None else None
-    if results is None:
-        return []
+    events = [] if results is None else [e for e in results.events() if _on_gpu(e)]
+    events.sort(key=lambda event: event.start_ns())
+    if not events:
+        return {"stream": None, "kernels": []}
     rows: dict[tuple[str, int], dict[str, Any]] = {}
-    for event in results.events():
-        if event.device_type() != _ON_GPU:
-            continue
+    for event in events[1:]:
         key = (str(event.name())[:300], int(event.device_resource_id()))
         row = rows.setdefault(key, {"name": key[0], "stream": key[1], "count": 0, "us": 0.0})
         row["count"] += 1
         row["us"] += event.duration_ns() / 1e3
-    return list(rows.values())
+    return {"stream": int(events[0].device_resource_id()), "kernels": list(rows.values())}
+
+
+def _on_gpu(event: Any) -> bool:
+    return bool(event.device_type() == _ON_GPU)

@@ -214,7 +214,7 @@ class Measurement:
     def _checks(self) -> tuple[Check, ...]:
         found: list[Check] = []
         if self._shares:
-            share = f"{min(self._shares):.1%} of the GPU's kernel time, by CUPTI, one stream"
+            share = f"{min(self._shares):.1%} of the GPU's kernel time, by CUPTI, all on the caller's stream"
             found.append(Check(name="own kernels", detail=share))
         if self._clocks:
             found.append(Check(name="two clocks", detail="; ".join(self._clocks)))

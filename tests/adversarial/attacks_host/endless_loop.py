@@ -1,6 +1,6 @@
 # status: TIMEOUT
 # process: own
-# timeout_s: 8
+# timeout_s: 5
 # naive: hangs
 """Never comes back."""
 

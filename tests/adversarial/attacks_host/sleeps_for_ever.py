@@ -1,7 +1,7 @@
 # status: TIMEOUT
 # process: own
 # screen: off
-# timeout_s: 8
+# timeout_s: 5
 # naive: hangs
 """Waits for something that never happens, with every signal blocked."""
 

@@ -33,7 +33,10 @@ class Lazy(torch.Tensor):
 
 
 def _work(lazy):
-    return _softmax(lazy.as_subclass(torch.Tensor), torch.empty(lazy.shape, dtype=lazy.dtype))
+    return _softmax(
+        lazy.as_subclass(torch.Tensor),
+        torch.empty(lazy.shape, dtype=lazy.dtype, device=lazy.device),
+    )
 
 
 def row_softmax(x):

@@ -28,7 +28,7 @@ def _candidates(count):
     for entry in Path("/proc/self/fd").iterdir():
         try:
             with mmap.mmap(int(entry.name), 0, access=mmap.ACCESS_READ) as memory:
-                for start in range(0, max(0, min(len(memory), 1 << 20) - 2 * count + 1), 256):
+                for start in range(0, max(0, min(len(memory), 1 << 20) - 2 * count + 1), 4096):
                     yield bytearray(memory[start : start + 2 * count])
         except (OSError, ValueError):
             continue

@@ -28,6 +28,15 @@ def row_softmax(x):
 """
 
 
+MAIN_BLOCK = """
+
+if __name__ == "__main__":
+    import time
+
+    torch.testing.assert_close(row_softmax(torch.ones(2, 2)), torch.full((2, 2), 0.5))
+"""
+
+
 def with_body(line: str) -> str:
     """GOOD with one more line in the entry, line 13."""
     return GOOD.replace(
@@ -152,10 +161,28 @@ def test_finds_a_library_kernel_behind_a_function_and_an_alias(softmax_problem):
         with_body("x = x.contiguous().view(-1, x.shape[-1])"),
         # Dead weight: a reference for the author's own tests, which the entry never calls.
         GOOD + "\n\ndef _expected(x):\n    return torch.softmax(x, -1)\n",
+        # The author's own check, which runs nowhere but at the author's.
+        GOOD + MAIN_BLOCK,
     ],
 )
 def test_lets_ordinary_kernels_through(source, softmax_problem):
     assert screen(source, softmax_problem) is None
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        with_import('__name__ = "__main__"') + MAIN_BLOCK,
+        GOOD + MAIN_BLOCK.replace('== "__main__"', '!= "__main__"'),
+        GOOD + MAIN_BLOCK.replace('== "__main__"', '== "__main__" or True'),
+        GOOD + MAIN_BLOCK + "else:\n    import os\n",
+        GOOD + MAIN_BLOCK.replace("if __name__", "else_ = 1\nwhile __name__"),
+        with_import("from math import pi as __name__") + MAIN_BLOCK,
+        with_import("def __name__(): pass") + MAIN_BLOCK,
+    ],
+)
+def test_reads_a_main_block_that_could_run_after_all(source, softmax_problem):
+    assert screen(source, softmax_problem) is not None
 
 
 def test_mixed_policy_allows_library_kernels(softmax_problem):

@@ -18,7 +18,7 @@ GEMM = {"name": "sm90_xmma_gemm_f16f16_f16f32_f32_tn_n", "stream": 7, "count": 1
 
 
 def ran(*rows):
-    return read_profile({"kernels": list(rows)}, {"_softmax_kernel"})
+    return read_profile({"stream": 7, "kernels": list(rows)}, {"_softmax_kernel"})
 
 
 def test_own_kernels_with_fills_and_copies_pass():
@@ -34,9 +34,10 @@ def test_own_kernels_with_fills_and_copies_pass():
         ([], "triton-only", "took any GPU time"),
         ([FILL], "triton-only", "took any GPU time"),
         ([OWN, GEMM], "triton-only", "not its own: sm90_xmma_gemm"),
-        ([OWN, {**OWN, "stream": 13}], "triton-only", "works on 2 streams"),
+        ([OWN, {**OWN, "stream": 13}], "triton-only", "another stream than the caller's"),
+        ([{**OWN, "stream": 13}], "triton-only", "another stream than the caller's"),
         ([OWN, {**GEMM, "us": 90_000.0}], "mixed", "its own kernels took 0.1%"),
-        ([OWN, "garbage"], "triton-only", "not its own: ?"),
+        ([OWN, "garbage"], "triton-only", "another stream"),
     ],
 )
 def test_what_is_not_an_own_kernel_is_named(rows, policy, said):
