@@ -182,6 +182,8 @@ class CompileStage:
                 shared_bytes=max(0, shared),
                 num_warps=max(1, warps),
                 num_stages=max(0, stages),
+                grid=tuple(grid),
+                launches=1,
             )
         )
         return None

@@ -75,14 +75,19 @@ def _without_main_block(tree: ast.Module) -> ast.Module:
 
     A file that gives itself another name gets no such allowance.
     """
-    words = ast.walk(tree)
-    if not any(isinstance(w, ast.Name) and w.id == "__name__" and _is_bound(w) for w in words):
+    if not any(_binds_name(node) for node in ast.walk(tree)):
         tree.body = [node for node in tree.body if not _is_main_block(node)]
     return tree
 
 
-def _is_bound(name: ast.Name) -> bool:
-    return not isinstance(name.ctx, ast.Load)
+def _binds_name(node: ast.AST) -> bool:
+    """Whether `node` gives `__name__` a value: by assignment, import, definition or otherwise."""
+    if isinstance(node, ast.Attribute | ast.Constant):
+        return False
+    if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+        return False
+    values = [value for _, value in ast.iter_fields(node)]
+    return any(v == "__name__" or (isinstance(v, list) and "__name__" in v) for v in values)
 
 
 def _is_main_block(node: ast.stmt) -> bool:

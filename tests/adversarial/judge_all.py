@@ -55,7 +55,7 @@ class Bench:
                 device=self._device,
                 allow_no_sandbox=True,
                 timeout_s=kernel.timeout_s,
-                spares=2 if self._device == "cuda" else 1,
+                spares=5 if self._device == "cuda" else 1,
             )
             with _as_header_says(kernel, self._workers):
                 self._verifier = Verifier(problem_of(kernel), options)

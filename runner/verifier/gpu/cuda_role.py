@@ -41,6 +41,7 @@ class CudaRole:
         marks["cuda"] = time.monotonic()
         torch.cuda.set_per_process_memory_fraction(settings["device_fraction"], device)
         _one_precision()
+        remote_tools.name_triton_by_version()
         triton_cache.unpack(settings["triton_cache"])
         with remote_tools.CommandLog() as log:
             from runner.verifier import warm_kernel

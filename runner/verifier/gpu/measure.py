@@ -96,8 +96,8 @@ class Measurement:
         try:
             for workload in workloads if not self._options.quick else ():
                 timings.append(self._measure(workload, reports, deadline))
-            if self._options.quick and workloads:
-                self._watch(workloads[0], reports, deadline)
+            if self._options.quick or not workloads:
+                self._watch(_watchable(self._problem), reports, deadline)
         except TimingRefused as refused:
             finding = refused.finding
         except WorkerFailed as error:
@@ -214,8 +214,8 @@ class Measurement:
     def _checks(self) -> tuple[Check, ...]:
         found: list[Check] = []
         if self._shares:
-            share = f"{min(self._shares):.1%} of the GPU's kernel time, by CUPTI, all on the caller's stream"
-            found.append(Check(name="own kernels", detail=share))
+            share = f"{min(self._shares):.1%} of the GPU's kernel time, by CUPTI"
+            found.append(Check(name="own kernels", detail=f"{share}, all on the caller's stream"))
         if self._clocks:
             found.append(Check(name="two clocks", detail="; ".join(self._clocks)))
             found.append(
@@ -240,6 +240,12 @@ class Measurement:
                 )
             )
         return reply
+
+
+def _watchable(problem: Problem) -> Workload:
+    """The smallest test workload that has anything to compute."""
+    busy = [w for w in problem.tests if output_bytes(problem, w)] or list(problem.tests)
+    return min(busy, key=lambda workload: input_bytes(problem, workload))
 
 
 def _main_dtype(problem: Problem) -> str:

@@ -15,8 +15,10 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import triton
 from triton import knobs
 from triton.backends.nvidia import compiler as nvidia
+from triton.runtime import cache
 
 Ask = Callable[[dict[str, Any]], dict[str, Any]]
 
@@ -62,6 +64,15 @@ def install(ask: Ask) -> None:
     shim.run = _AskForPtxas(ask)
     nvidia.subprocess = shim
     knobs.build.impl = _AskForCompiler(ask)
+
+
+def name_triton_by_version() -> None:
+    """Triton names its cache entries by a digest of itself, some 300 MB read at every start.
+
+    The cache here lives as long as a verifier: the version is name enough. Triton's own test
+    runner sets the same function.
+    """
+    cache.triton_key = lambda: triton.__version__
 
 
 class _AskForPtxas:
