@@ -104,6 +104,9 @@ async def _run(
         result = await loop.run()
         if stops.reason is None:
             result = await _settle(result, verifier, emit, started_s)
+        elif result.best is not None:
+            reason = f"{result.stopped_because}; no final verdict"
+            result = replace(result, stopped_because=reason)
         manifest = _deliver(order, result, environment, time.monotonic() - started_s)
         emit(_run_ended(manifest, time.monotonic() - started_s))
         return manifest

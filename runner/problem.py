@@ -24,7 +24,7 @@ SPEC_FILE = "problem.toml"
 REFERENCE_FILE = "reference.py"
 BASELINE_FILE = "baseline.py"
 # What the runner itself can supply; every other baseline is a function of baseline.py.
-BUILT_IN_BASELINES = frozenset({"eager", "compile"})
+BUILT_IN_BASELINES = frozenset({"eager", "compile", "compile_max_autotune"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ checks what the GPU would refuse at launch.
 
 from __future__ import annotations
 
+import math
 import re
 import threading
 import time
@@ -132,6 +133,13 @@ class CompileStage:
             return _finding(
                 EvaluationStatus.RUNTIME_ERROR, f"more than {_MAX_LAUNCHES} launches for {workload}"
             )
+        if not kernels and _something_due(self._problem, workload):
+            return Finding(
+                status=EvaluationStatus.CHEATED,
+                stage="integrity",
+                summary=f"it launches no Triton kernel for {workload}",
+                detail="Every workload with an element to compute needs a kernel.",
+            )
         names: set[str] = set()
         for row in kernels:
             finding = self._take(row, case, deadline)
@@ -196,6 +204,10 @@ class CompileStage:
             summary = printed[0]
         lines = [detail, f"While compiling for {TARGET} with {workload}.", *printed[:8]]
         return _finding(EvaluationStatus.COMPILE_ERROR, first_line(summary), "\n".join(lines))
+
+
+def _something_due(problem: Problem, workload: Workload) -> bool:
+    return any(math.prod(spec.concrete_shape(workload)) for spec in problem.outputs)
 
 
 def diagnostics(stderr: str) -> list[str]:

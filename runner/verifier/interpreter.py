@@ -1,13 +1,16 @@
 """What Triton's interpreter needs so that honest kernels run on every supported version.
 
-Owns one mend: NumPy 2.4 no longer turns an array of one element into a number, and the interpreter
-of Triton before 3.8 relies on that wherever a kernel loops up to an argument.
+Owns two mends. NumPy 2.4 no longer turns an array of one element into a number, and the interpreter
+of Triton before 3.8 relies on that wherever a kernel loops up to an argument. And up to 3.9 a
+`tl.dot` multiplies the bit patterns of bfloat16 operands, because NumPy has no such type.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+import triton.language as tl
 from triton.runtime import interpreter
 
 
@@ -23,3 +26,22 @@ def mend_interpreter() -> None:
 
     mended.mended = True  # type: ignore[attr-defined]
     interpreter._patch_lang_tensor = mended
+    _mend_dot()
+
+
+def _mend_dot() -> None:
+    builder = interpreter.interpreter_builder
+    dot = builder.create_dot
+
+    def wide_dot(a: Any, b: Any, *rest: Any) -> Any:
+        return dot(_as_float32(a), _as_float32(b), *rest)
+
+    builder.create_dot = wide_dot
+
+
+def _as_float32(handle: Any) -> Any:
+    """A bfloat16 operand as the float32 numbers whose upper half it is."""
+    if handle.dtype.scalar != tl.bfloat16:
+        return handle
+    bits = np.ascontiguousarray(handle.data).astype(np.uint32) << 16
+    return interpreter.TensorHandle(bits.view(np.float32), tl.float32)

@@ -17,6 +17,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # started by its path
+
 from runner.contract import Candidate, Evaluation, EvaluationStatus
 from runner.environment import collect_environment
 from runner.problem import load_problem

@@ -58,16 +58,23 @@ class BurstClock:
         times_ms = [s.elapsed_time(e) for s, e in zip(starts, ends, strict=True)]
         return {"times_ms": times_ms, "lag_ms": lag_ms, "result": result}
 
-    def plain(self, entry: Entry, inputs: Sequence[Sequence[torch.Tensor]], count: int) -> float:
-        """`count` calls one after another, nothing between them: milliseconds by events."""
+    def plain(
+        self, entry: Entry, inputs: Sequence[Sequence[torch.Tensor]], count: int
+    ) -> dict[str, Any]:
+        """`count` calls one after another, nothing between them: `span_ms` by events.
+
+        `issued_ms`: how long this process took to launch them all, whatever the GPU did.
+        """
         start, end = self._events(2)
         self._synchronize()
+        began_s = self._now()
         start.record(self._stream)
         for number in range(count):
             entry(*inputs[number % len(inputs)])
         end.record(self._stream)
+        issued_ms = (self._now() - began_s) * 1e3
         self._synchronize()
-        return float(start.elapsed_time(end))
+        return {"span_ms": float(start.elapsed_time(end)), "issued_ms": issued_ms}
 
     def _events(self, count: int) -> list[torch.cuda.Event]:
         return [self._event(enable_timing=True) for _ in range(count)]

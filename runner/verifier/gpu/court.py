@@ -92,6 +92,8 @@ class GpuCourt:
         try:
             self._reference.wait_ready()
             self._tools.learn(self._reference.ready)
+            with self._lock.timing():
+                measure_roofline(self._arena.device.index)
             with self._lock.checking():
                 self._oracle = self._look_into_the_problem(self._reference)
         except RunnerError:
@@ -109,7 +111,6 @@ class GpuCourt:
             self._baselines.read_whole = read_whole(
                 self._problem, oracle.reference, oracle.cases[0], self._arena.device
             )
-        measure_roofline(self._arena.device.index)
         return oracle
 
     def judge(self, candidate: Candidate, times: dict[str, float]) -> Evaluation:

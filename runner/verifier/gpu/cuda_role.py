@@ -107,7 +107,7 @@ class CudaRole:
             if operation == "burst":
                 return self._burst(entry, inputs, job)
             if operation == "plain":
-                return {"ok": True, "span_ms": self._clock.plain(entry, inputs, job["count"])}
+                return {"ok": True, **self._clock.plain(entry, inputs, job["count"])}
             if operation == "profile":
                 return {"ok": True, **cuda_trace.profile(lambda: entry(*inputs[0]), self._marker)}
         if operation == "flops":

@@ -7,7 +7,7 @@ nothing is faster than physics.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,7 +26,7 @@ from runner.verifier.finding import Finding, error_text
 from runner.verifier.gpu.baselines import Baselines
 from runner.verifier.gpu.figures import baseline_timing, resources_of
 from runner.verifier.gpu.input_sets import InputSets
-from runner.verifier.gpu.kernel_share import judge_profile, read_profile
+from runner.verifier.gpu.kernel_share import Ran, judge_profile, read_profile
 from runner.verifier.gpu.roofline import floor_ms, measure_roofline, share_of
 from runner.verifier.gpu.statistics import median_ms, ratio_of
 from runner.verifier.gpu.timing import (
@@ -46,6 +46,7 @@ from runner.verifier.oracle import Oracle
 from runner.verifier.process import WorkerFailed, WorkerProcess
 
 _CHECKED_CALLS = 3
+_PROFILES = 8
 # Making the truth for a large workload takes longer than timing it: fewer calls are checked.
 _LARGE_BYTES = 4 << 30
 
@@ -155,14 +156,31 @@ class Measurement:
         reply = self._ask({**call, "precise": False, "seed": seed}, deadline)
         facts = Facts.from_reply(reply)
         self._resources += resources_of(reply, workload, reports)
-        profiling = {"op": "profile", "who": ENTRY, "arena": 0, "inputs": rows}
-        ran = read_profile(self._ask(profiling, deadline), facts.launches.keys())
         self._judge_threads(reply)
+        ran = self._profile(rows, facts.launches.keys(), deadline)
         finding = judge_profile(ran, self._problem.policy)
         if finding is not None:
             raise TimingRefused(finding)
         self._shares.append(ran.own_share)
         return sets
+
+    def _profile(
+        self, rows: list[list[dict[str, Any]]], own: Collection[str], deadline: float
+    ) -> Ran:
+        """One call under CUPTI, again where it lost events: on a busy machine it does."""
+        job = {"op": "profile", "who": ENTRY, "arena": 0, "inputs": rows}
+        for _ in range(_PROFILES):
+            reply = self._ask(job, deadline)
+            if reply.get("whole") is True:
+                return read_profile(reply, own)
+        raise TimingRefused(
+            Finding(
+                status=EvaluationStatus.RUNTIME_ERROR,
+                stage="integrity",
+                summary=f"CUPTI lost events in each of {_PROFILES} profiles of a call",
+                detail="Not even the judge's own kernels around the call were all seen.",
+            )
+        )
 
     def _judge_threads(self, reply: Mapping[str, Any]) -> None:
         threads = reply.get("threads")

@@ -6,6 +6,7 @@ Runs in the sandbox, for a kernel that passed every other check; says nothing it
 from __future__ import annotations
 
 import json
+import resource
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,12 @@ import torch
 from runner.verifier.arena import torch_dtype
 from runner.verifier.foreign import ForeignCode
 
+_MAX_FILE_BYTES = 64 << 20  # what is printed goes to a file on the host
+
 
 def main(folder: str) -> int:
     """Call the entry of `kernel.py` in `folder` as `job.json` there says."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (_MAX_FILE_BYTES, _MAX_FILE_BYTES))
     job: dict[str, Any] = json.loads((Path(folder) / "job.json").read_text())
     code = ForeignCode((Path(folder) / "kernel.py").read_text(), "kernel.py")
     entry = code.load(job["entry"])

@@ -7,6 +7,7 @@ installed the check is said to be missing.
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -22,6 +23,7 @@ from runner.verifier.process import role_environment
 from runner.verifier.sandbox import Sandbox, interpreter
 
 _TOOLS = ("memcheck", "racecheck")
+_MAX_REPORT_BYTES = 1 << 20
 _FOUND = 9  # the exit status that the tool is told to use for findings
 _CUDA_HOME = Path("/usr/local/cuda/bin/compute-sanitizer")
 _COMPLAINT = re.compile(r"=+ +((?:Invalid|Error|Warning|Race|Misaligned|Uninitialized).*)")
@@ -52,10 +54,11 @@ def sanitize(
             except subprocess.TimeoutExpired:
                 checks.append(Check(name=kind, detail=f"did not finish within {timeout_s:g} s"))
                 continue
-            report = trim((done.stdout + done.stderr).decode("utf-8", errors="replace"), 20_000)
-            if done.returncode == _FOUND:
+            status, text = done
+            report = trim(text, 20_000)
+            if status == _FOUND:
                 return _complaint(kind, report), tuple(checks)
-            if done.returncode == 0:
+            if status == 0:
                 checks.append(Check(name=kind, detail="compute-sanitizer found nothing"))
             else:
                 last = first_line("\n".join(reversed(report.splitlines())))
@@ -65,7 +68,8 @@ def sanitize(
 
 def _run(
     command: list[str], folder: Path, sandbox: Sandbox, timeout_s: float
-) -> subprocess.CompletedProcess[bytes]:
+) -> tuple[int, str]:
+    """Exit status and the beginning of what was printed, which is foreign and may be endless."""
     python = [interpreter(), "-P", "-s", "-m", "runner.verifier.gpu.sanitized", str(folder)]
     tool = Path(command[0]).resolve().parent.parent
     wrapped = sandbox.wrap(
@@ -76,9 +80,19 @@ def _run(
     # Without a caching allocator every tensor is an allocation of its own, with bounds.
     extra = {**role_environment("cuda-candidate"), "PYTORCH_NO_CUDA_MEMORY_CACHING": "1"}
     environment = sandbox.environment(extra, folder)
-    return subprocess.run(
-        wrapped, env=environment, capture_output=True, timeout=timeout_s, check=False
-    )
+    # A file, which the watched program may not make large: a pipe could be flooded, or kept open.
+    with tempfile.TemporaryFile() as printed:
+        done = subprocess.run(
+            wrapped,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=printed,
+            stderr=subprocess.STDOUT,
+            timeout=timeout_s,
+            check=False,
+        )
+        text = os.pread(printed.fileno(), _MAX_REPORT_BYTES, 0)
+    return done.returncode, text.decode("utf-8", errors="replace")
 
 
 def _job(problem: Problem) -> dict[str, object]:

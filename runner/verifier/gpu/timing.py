@@ -30,6 +30,7 @@ _LONG_MS = 1.0
 _CLOCK_SHARE, _CLOCK_SLACK_MS = 0.15, 0.03
 # A call with a cold cache, alone, against calls in a row: what launching may hide, and throttling.
 _CALL_SHARE, _LAUNCH_MS = 0.7, 0.06
+_LAUNCH_BOUND = 0.6
 _LAG_SLACK_MS = 0.5
 
 
@@ -50,6 +51,28 @@ class Timed:
     clock_ms: float | None = None
     span_ms: float | None = None
     checked: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clocks:
+    """Calls in a row, in milliseconds: by the judge's clock, by the worker's events, and how long
+    the worker took to launch them."""
+
+    clock_ms: float
+    span_ms: float
+    issued_ms: float
+
+    @property
+    def apart_ms(self) -> float:
+        return abs(self.clock_ms - self.span_ms)
+
+    def less(self, shorter: Clocks, count: int) -> Clocks:
+        """One call, from a burst that is `count` calls longer than `shorter`."""
+        return Clocks(
+            clock_ms=(self.clock_ms - shorter.clock_ms) / count,
+            span_ms=(self.span_ms - shorter.span_ms) / count,
+            issued_ms=(self.issued_ms - shorter.issued_ms) / count,
+        )
 
 
 class TimingRefused(Exception):
@@ -158,26 +181,24 @@ class Stopwatch:
     def _compare_clocks(self, timed: Timed, workload: Workload) -> None:
         """The judge's own clock on bursts of n and 2 n calls: the difference is n calls."""
         first = self._plain(4)
-        count = int(max(4, min(_MAX_CLOCK_CALLS, _CLOCK_MS / max(first[1] / 4, 1e-3))))
-        best: tuple[float, float] | None = None
+        count = int(max(4, min(_MAX_CLOCK_CALLS, _CLOCK_MS / max(first.span_ms / 4, 1e-3))))
+        best: Clocks | None = None
         for _ in range(_CLOCK_REPEATS):
-            short, long = self._plain(count), self._plain(2 * count)
-            clock_ms = (long[0] - short[0]) / count
-            span_ms = (long[1] - short[1]) / count
-            if best is None or abs(clock_ms - span_ms) < abs(best[0] - best[1]):
-                best = clock_ms, span_ms
-            if clock_ms > 0 and abs(clock_ms - span_ms) < _STABLE * span_ms:
+            found = self._plain(2 * count).less(self._plain(count), count)
+            if best is None or found.apart_ms < best.apart_ms:
+                best = found
+            if found.clock_ms > 0 and found.apart_ms < _STABLE * found.span_ms:
                 break
-        if best is None or best[0] <= 0 or best[1] <= 0:
+        if best is None or best.clock_ms <= 0 or best.span_ms <= 0:
             raise TimingRefused(_cheated("its calls take no time by the judge's clock", ""))
-        timed.clock_ms, timed.span_ms = best
+        timed.clock_ms, timed.span_ms = best.clock_ms, best.span_ms
         times = sorted(t for burst in timed.bursts[ENTRY] for t in burst)
-        fault = clock_fault(timed.clock_ms, timed.span_ms, times[len(times) // 2])
+        fault = clock_fault(best, times[len(times) // 2])
         if fault is not None:
             raise TimingRefused(_cheated(f"{fault} on {workload}", _CLOCKS_EXPLAINED))
 
-    def _plain(self, count: int) -> tuple[float, float]:
-        """`count` calls in a row: (milliseconds by the judge's clock, by the worker's events)."""
+    def _plain(self, count: int) -> Clocks:
+        """`count` calls in a row, by every clock."""
         job = {
             "op": "plain",
             "who": self._candidate.who,
@@ -188,10 +209,10 @@ class Stopwatch:
         started = time.perf_counter()
         reply = self._ask(self._candidate, job)
         spent_ms = (time.perf_counter() - started) * 1e3
-        span_ms = reply.get("span_ms")
-        if not _is_time(span_ms):
+        span_ms, issued_ms = reply.get("span_ms"), reply.get("issued_ms")
+        if not _is_time(span_ms) or not _is_time(issued_ms):
             raise TimingRefused(_cheated("its worker reports no such times as were asked for", ""))
-        return spent_ms, float(span_ms)
+        return Clocks(clock_ms=spent_ms, span_ms=float(span_ms), issued_ms=float(issued_ms))
 
     def _ask(self, runner: Runner, job: dict[str, Any]) -> dict[str, Any]:
         reply = runner.worker.ask(job, self._deadline)
@@ -216,12 +237,15 @@ _CLOCKS_EXPLAINED = (
 )
 
 
-def clock_fault(clock_ms: float, span_ms: float, median_ms: float) -> str | None:
-    """Why the times of one call cannot be right, or None. `clock_ms`: by the judge's clock and
-    `span_ms`: by events, of a call in a burst; `median_ms`: by events, of calls alone."""
+def clock_fault(call: Clocks, median_ms: float) -> str | None:
+    """Why the times of one call cannot be right, or None. `call`: one call of a burst;
+    `median_ms`: by events, of calls alone."""
+    clock_ms, span_ms = call.clock_ms, call.span_ms
     if clock_ms > span_ms * (1 + _CLOCK_SHARE) + _CLOCK_SLACK_MS:
         return f"a call takes {clock_ms:.4g} ms by the judge's clock and {span_ms:.4g} ms by events"
-    if median_ms < clock_ms * _CALL_SHARE - _LAUNCH_MS:
+    # Where launching takes longer than the work, a burst says nothing of the work.
+    launch_bound = call.issued_ms > _LAUNCH_BOUND * clock_ms
+    if not launch_bound and median_ms < clock_ms * _CALL_SHARE - _LAUNCH_MS:
         return (
             f"a call takes {clock_ms:.4g} ms by the judge's clock and {median_ms:.4g} ms when "
             "timed alone"

@@ -1,5 +1,4 @@
-# status: CHEATED
-# screen: off
+# status: REJECTED
 # process: own
 # naive: passes
 """Finds the harness's own record of what ran and strikes the library out of it."""

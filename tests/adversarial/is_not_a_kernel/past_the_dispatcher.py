@@ -1,5 +1,4 @@
-# status: CHEATED
-# screen: off
+# status: REJECTED
 # process: own
 # naive: passes
 """Takes the observer off PyTorch's dispatcher while the library does the work."""

@@ -16,7 +16,7 @@ from runner.verifier.inputs import plan_cases
 from runner.verifier.process import Start, WorkerProcess
 from runner.verifier.sandbox import open_sandbox
 
-PLAIN = (Path(__file__).parent / "kernels" / "plain.py").read_text()
+PLAIN = (Path(__file__).parents[2] / "honest" / "plain.py").read_text()
 
 
 @pytest.fixture(scope="module")

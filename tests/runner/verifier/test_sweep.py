@@ -17,7 +17,7 @@ from runner.verifier.process import Start, WorkerProcess
 from runner.verifier.sandbox import open_sandbox
 from runner.verifier.sweep import Sweep
 
-PLAIN = (Path(__file__).parent / "kernels" / "plain.py").read_text()
+PLAIN = (Path(__file__).parents[2] / "honest" / "plain.py").read_text()
 
 
 def make_worker(role, problem, cases):

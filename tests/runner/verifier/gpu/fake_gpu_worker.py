@@ -53,7 +53,8 @@ class FakeGpuWorker:
         if bursts:
             reply = {"ok": True, "times_ms": [self.event_ms] * count, "lag_ms": 0.01}
         else:
-            reply = {"ok": True, "span_ms": self.event_ms * count}
+            span_ms = self.event_ms * count
+            reply = {"ok": True, "span_ms": span_ms, "issued_ms": 0.01 * span_ms}
         return self.distort(job, reply, self.clock)
 
 

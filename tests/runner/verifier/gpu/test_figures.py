@@ -103,7 +103,9 @@ def test_a_kernel_that_the_judge_did_not_assemble_is_no_kernel():
     assert resources({**ROW, "ptx_sha256": "0" * 64}) == []
 
 
-@pytest.mark.parametrize("reply", [{}, {"kernels": None}, {"kernels": {"0": ROW}}, {"kernels": "x"}])
+@pytest.mark.parametrize(
+    "reply", [{}, {"kernels": None}, {"kernels": {"0": ROW}}, {"kernels": "x"}]
+)
 def test_a_reply_without_rows_has_no_kernels(reply):
     assert resources_of(reply, WORKLOAD, REPORTS) == []
 

@@ -89,7 +89,7 @@ def test_integers_and_flags_stay_within_their_range(sets):
         sets.refresh()
     for number in range(len(sets.slots)):
         values = sets.values(number)
-        assert 0 <= values["i"].min()
+        assert values["i"].min() >= 0
         assert values["i"].max() < 300
         assert values["flag"].view(torch.uint8).max() <= 1
 

@@ -84,9 +84,14 @@ def test_broken_ptx_is_a_failure_with_the_tools_words(tools):
         {"tool": "ptxas", "options": OPTIONS, "source": 7},
         {"tool": ["ptxas"], "options": OPTIONS, "source": PTX},
         {"tool": "cc", "options": ["-fplugin=x.so"], "source": "int x;"},
+        # JSON can carry half a character; no encoding can.
+        {"tool": "cc", "options": [], "source": "int x; // \ud800"},
+        {"tool": "ptxas", "options": OPTIONS, "source": "\udfff"},
+        {"tool": "ptxas", "options": ["\ud800"], "source": PTX},
+        {"tool": "\ud800", "options": [], "source": ""},
         {},
     ],
-    ids=str,
+    ids=lambda request_: ascii(request_)[:60],
 )
 def test_nothing_else_is_run(tools, request_):
     reply = tools.serve(request_)
