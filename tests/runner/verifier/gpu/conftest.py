@@ -14,5 +14,6 @@ from tests.runner.verifier.gpu.fake_gpu_worker import Session
 def session(monkeypatch) -> Session:
     """A session whose clock is the one that the judge reads."""
     made = Session()
-    monkeypatch.setattr(timing, "time", SimpleNamespace(perf_counter=made.clock.perf_counter))
+    clock = SimpleNamespace(perf_counter=made.clock.read, monotonic=made.clock.read)
+    monkeypatch.setattr(timing, "time", clock)
     return made

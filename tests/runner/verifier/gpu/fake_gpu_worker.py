@@ -12,6 +12,7 @@ from typing import Any
 from runner.contract import Workload
 from runner.verifier.finding import Finding
 from runner.verifier.gpu.timing import Runner, Stopwatch, Timed
+from runner.verifier.process import WorkerFailed
 
 WORKLOAD = Workload(axes={"N": 64})
 Reply = dict[str, Any]
@@ -24,7 +25,7 @@ class Clock:
     now_s: float = 100.0
     pipe_ms: float = 0.4
 
-    def perf_counter(self) -> float:
+    def read(self) -> float:
         return self.now_s
 
     def pass_ms(self, spent_ms: float) -> None:
@@ -35,16 +36,21 @@ class Clock:
 class FakeGpuWorker:
     """`event_ms`: a call by the worker's events. `wall_ms`: what it takes by the judge's clock.
 
-    `distort` may change a reply, or wait; it sees the job first.
+    `distort` may change a reply, or wait; it sees the job first. Whoever is asked after the
+    deadline is dead from then on, as a real worker is.
     """
 
     clock: Clock
     log: list[tuple[str, int]]
     event_ms: float = 0.5
     wall_ms: float | None = None
+    alive: bool = True
     distort: Callable[[Reply, Reply, Clock], Reply] = lambda job, reply, clock: reply
 
     def ask(self, job: Reply, deadline: float) -> Reply:
+        self.alive = self.alive and self.clock.now_s < deadline
+        if not self.alive:
+            raise WorkerFailed("timeout", "it ran out of time", "")
         bursts = job["op"] == "burst"
         count = len(job["inputs"]) if bursts else job["count"]
         self.log.append((job["who"] if bursts else "plain", count))
@@ -90,7 +96,9 @@ class Session:
         self.candidate = FakeGpuWorker(clock=self.clock, log=self.log)
         self.baselines = FakeGpuWorker(clock=self.clock, log=self.log)
 
-    def run(self, *, rounds: int = 100, checks: int = 3, seed: int = 1) -> Timed:
+    def run(
+        self, *, rounds: int = 100, checks: int = 3, seed: int = 1, budget_s: float = 1e6
+    ) -> Timed:
         baselines = [Runner(worker=self.baselines, who=name, arena=1) for name in self.names]
         stopwatch = Stopwatch(
             Runner(worker=self.candidate, who="entry", arena=0),
@@ -98,7 +106,7 @@ class Session:
             FakeSets(slots=list(range(self.sets)), log=self.log),
             self._check,
         )
-        return stopwatch.run(WORKLOAD, rounds, checks, seed, deadline=float("inf"))
+        return stopwatch.run(WORKLOAD, rounds, checks, seed, self.clock.now_s + budget_s)
 
     def measured_rounds(self) -> list[list[str]]:
         """Who was timed, in order, in every round after the warm-up."""

@@ -72,7 +72,7 @@ def test_a_baseline_that_failed_in_one_process_is_left_out():
 
 
 def test_processes_that_timed_different_workloads_are_not_joined():
-    with pytest.raises(ValueError, match="shorter|longer"):
+    with pytest.raises(ValueError, match="argument 2"):
         join_timings([(timing(),), (timing(), timing())])
 
 
@@ -103,11 +103,10 @@ def test_a_kernel_that_the_judge_did_not_assemble_is_no_kernel():
     assert resources({**ROW, "ptx_sha256": "0" * 64}) == []
 
 
-@pytest.mark.parametrize(
-    "reply", [{}, {"kernels": None}, {"kernels": {"0": ROW}}, {"kernels": "x"}]
-)
-def test_a_reply_without_rows_has_no_kernels(reply):
-    assert resources_of(reply, WORKLOAD, REPORTS) == []
+@pytest.mark.parametrize("rows", [None, {"0": ROW}, "x", 7])
+def test_a_reply_without_rows_has_no_kernels(rows):
+    assert resources_of({}, WORKLOAD, REPORTS) == []
+    assert resources_of({"kernels": rows}, WORKLOAD, REPORTS) == []
 
 
 NUMBERS = ("shared_bytes", "num_warps", "num_stages", "launches")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import tempfile
+from pathlib import Path
 from types import SimpleNamespace
+from typing import ClassVar
 
 import pytest
 import torch
@@ -20,7 +22,7 @@ OPTIONS = VerifyOptions(device="cuda", allow_no_sandbox=True)
 
 
 def open_files():
-    return set(os.listdir("/proc/self/fd"))
+    return {path.name for path in Path("/proc/self/fd").iterdir()}
 
 
 @pytest.fixture
@@ -42,7 +44,7 @@ def test_a_gpu_that_is_not_there_is_one_sentence_and_no_process(softmax_problem,
 class FakeWorker:
     """Counts who was started and who was ended. The candidate's cannot be started."""
 
-    running: list[str] = []
+    running: ClassVar[list[str]] = []
 
     def __init__(self, start):
         if start.role == "cuda-candidate":

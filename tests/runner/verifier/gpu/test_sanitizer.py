@@ -1,4 +1,4 @@
-"""compute-sanitizer as a script that prints what the real one would: reports, exit codes, limits."""
+"""compute-sanitizer as a script that prints what the real one would: reports and exit codes."""
 
 from __future__ import annotations
 

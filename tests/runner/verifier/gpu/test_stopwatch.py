@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import Counter
 
 import pytest
 
 from runner.contract import EvaluationStatus
+from runner.errors import ReferenceFailed
 from runner.verifier.finding import Finding
 from runner.verifier.gpu.timing import ENTRY, MIN_BURSTS, BaselineFailed, TimingRefused
 from runner.verifier.process import WorkerFailed
@@ -39,7 +41,7 @@ def test_nobody_always_runs_behind_the_same_neighbour(session):
     session.run(rounds=200)
     order = [name for names in session.measured_rounds() for name in names]
     behind = {name: Counter() for name in EVERYONE}
-    for before, name in zip(order, order[1:], strict=False):
+    for before, name in itertools.pairwise(order):
         behind[name][before] += 1
     for name, neighbours in behind.items():
         assert set(neighbours) >= EVERYONE - {name}
@@ -208,11 +210,32 @@ def test_a_baseline_that_fails_is_named_with_its_reason(session):
         return broken if job["who"] == "compile" else reply
 
     session.baselines.distort = fail
-    with pytest.raises(BaselineFailed, match="compile.*RuntimeError: no") as failed:
+    with pytest.raises(BaselineFailed, match=r"compile.*RuntimeError: no") as failed:
         session.run()
     assert failed.value.name == "compile"
     # It ends up in the evaluation: one line that can be encoded.
     assert str(failed.value).isprintable()
+
+
+@pytest.mark.parametrize("budget_s", [0.01 * n for n in range(1, 40, 3)])
+def test_a_candidate_whose_time_is_up_does_not_take_the_references_worker_with_it(
+    budget_s, session
+):
+    """Who is asked when the time is over is chance; the next candidate needs that worker."""
+    with pytest.raises((TimingRefused, WorkerFailed)) as ended:
+        session.run(rounds=1000, budget_s=budget_s)
+    assert session.baselines.alive
+    if ended.type is TimingRefused:
+        assert ended.value.finding.status is EvaluationStatus.TIMEOUT
+
+
+def test_a_baseline_whose_process_dies_is_not_the_candidates_fault(session):
+    def die(job, reply, clock):
+        raise WorkerFailed("died", "it was ended by SIGSEGV", "")
+
+    session.baselines.distort = die
+    with pytest.raises(ReferenceFailed, match=r"eager.*SIGSEGV"):
+        session.run()
 
 
 def test_a_candidate_that_raises_while_timed_is_a_runtime_error(session):
