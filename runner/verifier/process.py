@@ -222,6 +222,7 @@ class WorkerProcess:
 
     def _read_line(self, deadline: float) -> bytes:
         searched = 0
+        look_s = time.monotonic() + _WATCH_S
         with selectors.DefaultSelector() as selector:
             selector.register(self._stdout, selectors.EVENT_READ)
             while (end := self._buffer.find(b"\n", searched)) < 0:
@@ -229,8 +230,12 @@ class WorkerProcess:
                 left_s = deadline - time.monotonic()
                 if left_s <= 0:
                     raise self._failed("timeout", "it ran out of time")
-                if not selector.select(min(left_s, _WATCH_S)):
+                readable = selector.select(min(left_s, _WATCH_S))
+                # By the clock, not by silence: whoever keeps talking is looked at as well.
+                if time.monotonic() >= look_s:
                     self._check_spending()
+                    look_s = time.monotonic() + _WATCH_S
+                if not readable:
                     continue
                 chunk = self._stdout.read(1 << 16)
                 if chunk == b"":

@@ -11,10 +11,11 @@ _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 def children_of(pid: int) -> list[int]:
     """The processes that `pid` started and that are still there."""
-    with contextlib.suppress(OSError, ValueError):
-        text = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii")
-        return [int(word) for word in text.split()]
-    return []
+    found: list[int] = []
+    for path in Path(f"/proc/{pid}/task").glob("*/children"):  # each thread has its own
+        with contextlib.suppress(OSError, ValueError):
+            found += [int(word) for word in path.read_text(encoding="ascii").split()]
+    return found
 
 
 def held_by(pid: int) -> tuple[int, int]:

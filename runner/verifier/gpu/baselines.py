@@ -18,8 +18,10 @@ from runner.problem import Problem
 from runner.verifier.arena import SharedMemory, lay_out
 from runner.verifier.finding import first_line
 from runner.verifier.gpu.timing import Runner
+from runner.verifier.gpu.traffic import read_whole
 from runner.verifier.inputs import NORMAL, Case, make_inputs
 from runner.verifier.process import WorkerFailed, WorkerProcess
+from runner.verifier.reference import Reference, TooLarge
 
 TIMING_ARENA = 1  # of the reference's worker; its first is its own
 
@@ -42,8 +44,11 @@ class Baselines:
         self.read_whole: frozenset[str] = frozenset()
         self.failed: dict[tuple[str, str], str] = {}
 
-    def prepare(self, workloads: Sequence[Workload]) -> None:
-        """Load and compile all baselines. Raises ReferenceFailed when none can be loaded."""
+    def prepare(self, workloads: Sequence[Workload], reference: Reference, seed: int) -> None:
+        """Load and compile all baselines, and look at what the problem must read and compute.
+
+        Raises ReferenceFailed when none can be loaded.
+        """
         deadline = time.monotonic() + self._timeout_s
         job = {
             "op": "baselines",
@@ -64,6 +69,22 @@ class Baselines:
             flops = self._ask(counting, deadline).get("flops")
             if isinstance(flops, int) and flops > 0:
                 self.flops[str(workload)] = flops
+
+        self.read_whole = self._read_whole(workloads, reference, seed)
+
+    def _read_whole(
+        self, workloads: Sequence[Workload], reference: Reference, seed: int
+    ) -> frozenset[str]:
+        """The inputs that are read whole at every timed size: a small table may be, a large not."""
+        names = frozenset(spec.name for spec in self._problem.inputs)
+        for workload in workloads:
+            case = Case(workload=workload, distribution=NORMAL, seed=seed)
+            reference.limit()
+            try:
+                names &= read_whole(self._problem, reference, case, self._arena.device)
+            except TooLarge:
+                return frozenset()
+        return names
 
     def runners(self, workload: Workload) -> list[Runner]:
         """Those that can be timed on `workload`."""

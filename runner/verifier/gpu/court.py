@@ -33,7 +33,6 @@ from runner.verifier.gpu.memory_plan import MemoryPlan, plan_memory
 from runner.verifier.gpu.roofline import measure_roofline
 from runner.verifier.gpu.sanitizer import sanitize
 from runner.verifier.gpu.toolchain import Toolchain
-from runner.verifier.gpu.traffic import read_whole
 from runner.verifier.inputs import NORMAL, Case, plan_cases
 from runner.verifier.options import VerifyOptions
 from runner.verifier.oracle import Oracle
@@ -78,7 +77,11 @@ class GpuCourt:
         self._reference: WorkerProcess | None = None
         self._oracle: Oracle | None = None
         self._baselines: Baselines | None = None
-        self._pool.restock("cuda-reference", "cuda-candidate")
+        try:
+            self._pool.restock("cuda-reference", "cuda-candidate")
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def closed(self) -> bool:
@@ -107,11 +110,12 @@ class GpuCourt:
         timeout_s = _PREPARE_FACTOR * self._options.timeout_s
         self._baselines = Baselines(self._problem, reference, self._arena, timeout_s)
         if not self._options.quick:
-            self._baselines.prepare(self._plan.timed)
-            self._baselines.read_whole = read_whole(
-                self._problem, oracle.reference, oracle.cases[0], self._arena.device
-            )
+            self._baselines.prepare(self._timed(oracle), oracle.reference, self._seed)
         return oracle
+
+    def _timed(self, oracle: Oracle) -> tuple[Workload, ...]:
+        """The benchmark workloads whose truth this GPU has the memory for."""
+        return tuple(w for w in self._plan.timed if str(w) not in oracle.too_large)
 
     def judge(self, candidate: Candidate, times: dict[str, float]) -> Evaluation:
         """Sweep and timing in one worker."""
@@ -181,7 +185,9 @@ class GpuCourt:
             left_s = deadline - time.monotonic()
             with self._lock.timing():
                 started = time.monotonic()
-                measured = measurement.run(self._plan.timed, self._tools.reports, started + left_s)
+                measured = measurement.run(
+                    self._timed(oracle), self._tools.reports, started + left_s
+                )
             _add(times, "timing", started)
             return _Run(swept=swept, measured=measured)
         finally:
@@ -207,7 +213,11 @@ class GpuCourt:
                 roofline=measure_roofline(self._arena.device.index),
                 fresh_processes=len(measured),
                 own_share=min(one.own_share for one in measured),
-                not_timed={**self._plan.too_large, **(measured[0].not_timed if measured else {})},
+                not_timed={
+                    **self._plan.too_large,
+                    **(self._oracle.too_large if self._oracle else {}),
+                    **(measured[0].not_timed if measured else {}),
+                },
             )
         swept = next((run.swept for run in runs if run.swept.finding is not None), runs[0].swept)
         passed = Passed(

@@ -15,6 +15,10 @@ from runner.verifier.assembler import Assembled
 from runner.verifier.finding import first_line
 from runner.verifier.gpu.statistics import Bursts, Ratio, hull, median_ms
 
+# What a worker may report of one call. JSON knows numbers that no float can hold.
+_MAX_ROWS = 256
+_MAX_COUNT = (1 << 31) - 1
+
 
 def join_timings(runs: Sequence[tuple[WorkloadTiming, ...]]) -> tuple[WorkloadTiming, ...]:
     """The timings of several processes as one: medians, and intervals that hold all of theirs."""
@@ -69,7 +73,7 @@ def resources_of(
     found: list[KernelResources] = []
     major, minor = torch.cuda.get_device_capability()
     target = f"sm_{major}{minor}"
-    for row in rows if isinstance(rows, list) else ():
+    for row in rows[:_MAX_ROWS] if isinstance(rows, list) else ():
         report = reports.get(str(row.get("ptx_sha256"))) if isinstance(row, dict) else None
         if report is None:
             continue
@@ -81,13 +85,17 @@ def resources_of(
                     target=target,
                     registers=report.registers,
                     spill_bytes=report.spill_bytes,
-                    shared_bytes=max(0, int(row["shared_bytes"])),
-                    num_warps=max(1, int(row["num_warps"])),
-                    num_stages=max(0, int(row["num_stages"])),
-                    grid=tuple(int(size) for size in row["grid"])[:3],
-                    launches=max(1, int(row["launches"])),
+                    shared_bytes=_count(row["shared_bytes"], 0),
+                    num_warps=_count(row["num_warps"], 1),
+                    num_stages=_count(row["num_stages"], 0),
+                    grid=tuple(_count(size, 0) for size in row["grid"][:3]),
+                    launches=_count(row["launches"], 1),
                 )
             )
         except (KeyError, TypeError, ValueError, OverflowError):
             continue
     return found
+
+
+def _count(value: Any, least: int) -> int:
+    return max(least, min(_MAX_COUNT, int(value)))

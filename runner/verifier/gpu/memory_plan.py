@@ -51,7 +51,9 @@ def plan_memory(problem: Problem, cases: Sequence[Case]) -> MemoryPlan:
     if not fitting:
         reasons = "; ".join(f"{name}: {why}" for name, why in too_large.items())
         raise RunnerError(f"no workload fits into this GPU's memory: {reasons}")
-    timed = tuple(w for w in problem.benchmarks if str(w) not in too_large)
+    # What is timed is checked as well; a quick verdict does neither.
+    checked = {str(case.workload) for case in fitting}
+    timed = tuple(workload for workload in problem.benchmarks if str(workload) in checked)
     room = max(
         [arena_bytes(problem, fitting, wide=False)]
         + [_timing_bytes(problem, workload, total_bytes) for workload in timed]

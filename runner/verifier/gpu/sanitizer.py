@@ -17,7 +17,7 @@ from pathlib import Path
 from runner.contract import Candidate, Check, EvaluationStatus
 from runner.problem import Problem
 from runner.verifier.finding import KERNEL_FILE, Finding, first_line, trim
-from runner.verifier.gpu.traffic import input_bytes
+from runner.verifier.gpu.traffic import input_bytes, output_bytes
 from runner.verifier.inputs import integer_range
 from runner.verifier.process import role_environment
 from runner.verifier.sandbox import Sandbox, interpreter
@@ -66,16 +66,16 @@ def sanitize(
     return None, tuple(checks)
 
 
-def _run(
-    command: list[str], folder: Path, sandbox: Sandbox, timeout_s: float
-) -> tuple[int, str]:
+def _run(command: list[str], folder: Path, sandbox: Sandbox, timeout_s: float) -> tuple[int, str]:
     """Exit status and the beginning of what was printed, which is foreign and may be endless."""
     python = [interpreter(), "-P", "-s", "-m", "runner.verifier.gpu.sanitized", str(folder)]
-    tool = Path(command[0]).resolve().parent.parent
+    toolkit = Path(command[0]).resolve().parent.parent
+    # Never a home folder or what holds one: `~/bin` has the operator's keys beside it.
+    shown = [] if Path.home().is_relative_to(toolkit) else [toolkit]
     wrapped = sandbox.wrap(
         [*command, "--error-exitcode", str(_FOUND), "--print-limit", "3", *python],
         gpu=True,
-        visible=[folder, tool],
+        visible=[folder, *shown],
     )
     # Without a caching allocator every tensor is an allocation of its own, with bounds.
     extra = {**role_environment("cuda-candidate"), "PYTORCH_NO_CUDA_MEMORY_CACHING": "1"}
@@ -98,7 +98,7 @@ def _run(
 def _job(problem: Problem) -> dict[str, object]:
     """The smallest test workload: a tool that watches every access is slow."""
     workload = min(
-        problem.tests, key=lambda w: (not input_bytes(problem, w), input_bytes(problem, w))
+        problem.tests, key=lambda w: (not output_bytes(problem, w), input_bytes(problem, w))
     )
     return {
         "entry": problem.entry,

@@ -13,9 +13,11 @@ from dataclasses import dataclass, field
 from typing import Any, TypeGuard
 
 from runner.contract import EvaluationStatus, Workload
-from runner.verifier.finding import Finding
+from runner.errors import ReferenceFailed
+from runner.verifier.finding import Finding, first_line
 from runner.verifier.gpu.input_sets import InputSets
-from runner.verifier.process import WorkerProcess
+from runner.verifier.gpu.second_clock import ASK_MS, CLOCKS_EXPLAINED, Clocks, clock_fault
+from runner.verifier.process import WorkerFailed, WorkerProcess
 
 ENTRY = "entry"
 MIN_BURSTS = 12
@@ -26,11 +28,7 @@ _CLOCK_MS = 12.0  # how long the shorter burst of the second clock should take
 _MAX_CLOCK_CALLS = 1500
 _CLOCK_REPEATS = 4
 _LONG_MS = 1.0
-# A burst is timed from outside through a pipe and by launches from Python: so much it may differ.
-_CLOCK_SHARE, _CLOCK_SLACK_MS = 0.15, 0.03
-# A call with a cold cache, alone, against calls in a row: what launching may hide, and throttling.
-_CALL_SHARE, _LAUNCH_MS = 0.7, 0.06
-_LAUNCH_BOUND = 0.6
+_BASELINE_TIMEOUT_S = 60.0  # of one burst
 _LAG_SLACK_MS = 0.5
 
 
@@ -51,28 +49,6 @@ class Timed:
     clock_ms: float | None = None
     span_ms: float | None = None
     checked: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Clocks:
-    """Calls in a row, in milliseconds: by the judge's clock, by the worker's events, and how long
-    the worker took to launch them."""
-
-    clock_ms: float
-    span_ms: float
-    issued_ms: float
-
-    @property
-    def apart_ms(self) -> float:
-        return abs(self.clock_ms - self.span_ms)
-
-    def less(self, shorter: Clocks, count: int) -> Clocks:
-        """One call, from a burst that is `count` calls longer than `shorter`."""
-        return Clocks(
-            clock_ms=(self.clock_ms - shorter.clock_ms) / count,
-            span_ms=(self.span_ms - shorter.span_ms) / count,
-            issued_ms=(self.issued_ms - shorter.issued_ms) / count,
-        )
 
 
 class TimingRefused(Exception):
@@ -139,7 +115,7 @@ class Stopwatch:
 
     def _baseline_count(self, count: int) -> int:
         """Long calls vary little: of the baselines fewer are enough."""
-        return count if self._call_ms < _LONG_MS else max(2, (count + 1) // 2)
+        return count if self._call_ms < _LONG_MS else min(count, max(2, (count + 1) // 2))
 
     def _warm_up(self, runner: Runner) -> None:
         """Until two bursts in a row agree, and for a while at least."""
@@ -166,7 +142,9 @@ class Stopwatch:
         }
         reply = self._ask(runner, job)
         times = reply.get("times_ms")
-        if not isinstance(times, list) or len(times) != count or not all(map(_is_time, times)):
+        if not isinstance(times, list) or len(times) != count or not all(map(_took, times)):
+            if runner is not self._candidate:
+                raise BaselineFailed(runner.who, "it reports no such times as were asked for")
             raise TimingRefused(_cheated("its worker reports no such times as were asked for", ""))
         lag_ms = reply.get("lag_ms")
         if runner is self._candidate and _is_time(lag_ms) and lag_ms > _LAG_SLACK_MS + sum(times):
@@ -183,19 +161,26 @@ class Stopwatch:
         first = self._plain(4)
         count = int(max(4, min(_MAX_CLOCK_CALLS, _CLOCK_MS / max(first.span_ms / 4, 1e-3))))
         best: Clocks | None = None
+        excess_ms = float("inf")
         for _ in range(_CLOCK_REPEATS):
-            found = self._plain(2 * count).less(self._plain(count), count)
+            long, short = self._plain(2 * count), self._plain(count)
+            found = long.less(short, count)
+            late_ms = long.late_ms + short.late_ms
+            excess_ms = min(excess_ms, late_ms)
             if best is None or found.apart_ms < best.apart_ms:
                 best = found
-            if found.clock_ms > 0 and found.apart_ms < _STABLE * found.span_ms:
+            steady = found.clock_ms > 0 and found.apart_ms < _STABLE * found.span_ms
+            if steady and late_ms <= 2 * ASK_MS:
                 break
         if best is None or best.clock_ms <= 0 or best.span_ms <= 0:
             raise TimingRefused(_cheated("its calls take no time by the judge's clock", ""))
         timed.clock_ms, timed.span_ms = best.clock_ms, best.span_ms
         times = sorted(t for burst in timed.bursts[ENTRY] for t in burst)
         fault = clock_fault(best, times[len(times) // 2])
+        if fault is None and excess_ms > 2 * ASK_MS:
+            fault = f"bursts take {excess_ms:.3g} ms more by the judge's clock than by events"
         if fault is not None:
-            raise TimingRefused(_cheated(f"{fault} on {workload}", _CLOCKS_EXPLAINED))
+            raise TimingRefused(_cheated(f"{fault} on {workload}", CLOCKS_EXPLAINED))
 
     def _plain(self, count: int) -> Clocks:
         """`count` calls in a row, by every clock."""
@@ -215,12 +200,16 @@ class Stopwatch:
         return Clocks(clock_ms=spent_ms, span_ms=float(span_ms), issued_ms=float(issued_ms))
 
     def _ask(self, runner: Runner, job: dict[str, Any]) -> dict[str, Any]:
-        reply = runner.worker.ask(job, self._deadline)
+        reply = (
+            self._ask_baseline(runner, job)
+            if runner is not self._candidate
+            else (runner.worker.ask(job, self._deadline))
+        )
         if reply.get("ok") is True:
             return reply
         said = f"{reply.get('type')}: {reply.get('message')}"
         if runner is not self._candidate:
-            raise BaselineFailed(runner.who, said[:300])
+            raise BaselineFailed(runner.who, first_line(said))
         raise TimingRefused(
             Finding(
                 status=EvaluationStatus.RUNTIME_ERROR,
@@ -230,31 +219,24 @@ class Stopwatch:
             )
         )
 
-
-_CLOCKS_EXPLAINED = (
-    "Bursts of n and 2 n calls are timed by the judge, from outside the process, and must agree "
-    "with the events. Work on other streams, in threads, or put off until later makes them differ."
-)
-
-
-def clock_fault(call: Clocks, median_ms: float) -> str | None:
-    """Why the times of one call cannot be right, or None. `call`: one call of a burst;
-    `median_ms`: by events, of calls alone."""
-    clock_ms, span_ms = call.clock_ms, call.span_ms
-    if clock_ms > span_ms * (1 + _CLOCK_SHARE) + _CLOCK_SLACK_MS:
-        return f"a call takes {clock_ms:.4g} ms by the judge's clock and {span_ms:.4g} ms by events"
-    # Where launching takes longer than the work, a burst says nothing of the work.
-    launch_bound = call.issued_ms > _LAUNCH_BOUND * clock_ms
-    if not launch_bound and median_ms < clock_ms * _CALL_SHARE - _LAUNCH_MS:
-        return (
-            f"a call takes {clock_ms:.4g} ms by the judge's clock and {median_ms:.4g} ms when "
-            "timed alone"
-        )
-    return None
+    def _ask_baseline(self, runner: Runner, job: dict[str, Any]) -> dict[str, Any]:
+        """Its worker is needed again: it must not meet a deadline that the candidate used up."""
+        now_s = time.monotonic()
+        if now_s >= self._deadline:
+            raise TimingRefused(_out_of_time())
+        try:
+            return runner.worker.ask(job, now_s + _BASELINE_TIMEOUT_S)
+        except WorkerFailed as error:
+            raise ReferenceFailed(f"baseline {runner.who} failed: {error.reason}") from error
 
 
 def _is_time(value: object) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e7
+
+
+def _took(value: object) -> bool:
+    """Whether a call can have taken that many milliseconds: none takes less than a nanosecond."""
+    return _is_time(value) and value >= 1e-6
 
 
 def _at_timing(finding: Finding, workload: Workload) -> Finding:
@@ -263,6 +245,14 @@ def _at_timing(finding: Finding, workload: Workload) -> Finding:
         stage="timing",
         summary=f"{finding.summary} (a timed call, with fresh contents at a known address)",
         detail=finding.detail,
+    )
+
+
+def _out_of_time() -> Finding:
+    return Finding(
+        status=EvaluationStatus.TIMEOUT,
+        stage="timing",
+        summary="the candidate did not finish in time while it was timed",
     )
 
 

@@ -68,6 +68,8 @@ class Toolchain:
             isinstance(word, str) and _PTXAS_OPTION.fullmatch(word) for word in options
         ):
             return _refused(f"options that are not passed on: {options!s:.200}")
+        if not source.isascii() and not _is_text(source):
+            return _refused("the source is no text")
         key = sha256_hex("\0".join([tool, *options, source]))
         if key not in self._known:
             while len(self._known) >= _KEPT:
@@ -114,6 +116,15 @@ class Toolchain:
         command = [*known[:place], "-o", str(output), *known[place + 2 :]]
         command[1] = str(text)
         return command
+
+
+def _is_text(source: str) -> bool:
+    """JSON can carry half a character, which no encoding can."""
+    try:
+        source.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _refused(reason: str) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from runner.verifier.gpu.timing import Clocks, clock_fault
+from runner.verifier.gpu.second_clock import Clocks, clock_fault
 
 
 def fault(clock_ms, span_ms, issued_ms, median_ms):
