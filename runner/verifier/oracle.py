@@ -114,9 +114,9 @@ class Oracle:
                 self.too_large[str(case.workload)] = error.reason
         self.cases = tuple(c for c in self.cases if str(c.workload) not in self.too_large)
         if not self.cases:
+            name, reason = next(iter(self.too_large.items()))
             raise ReferenceFailed(
-                "every workload is too large for this machine: "
-                + "; ".join(f"{name}: {reason}" for name, reason in self.too_large.items())
+                f"every workload is too large for this machine, {name} for example: {reason}"
             )
         gate.refuse()
         keys = {_key(case) for case in self.cases}

@@ -239,7 +239,8 @@ def test_sigterm_during_a_verdict_delivers_the_best_and_ends_at_once(problem_fol
             process.communicate()
     assert process.returncode == 0, errors
     manifest = json.loads((out / "bundle" / "manifest.json").read_text())
-    assert (manifest["outcome"], manifest["stopped_because"]) == ("CORRECT", "stopped by SIGTERM")
+    assert manifest["outcome"] == "CORRECT"
+    assert manifest["stopped_because"] == "stopped by SIGTERM; no final verdict"
     assert (out / "bundle" / "problems" / "scaled_add" / "kernel.py").read_text() == RIGHT
     if manifest["environment"]["sandbox"] == "bubblewrap":
         assert workers
