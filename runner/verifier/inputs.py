@@ -154,8 +154,18 @@ def _near_zero(out: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
 
 
 def _heavy_tail(out: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """Cauchy, cut where float16 products would overflow."""
-    return out.cauchy_(generator=generator).clamp_(-8 * _LARGE, 8 * _LARGE)
+    """Cauchy, cut where float16 products would overflow, with both ends met for certain.
+
+    A softmax that leaves out the maximum overflows at 89: luck must not decide whether it meets it.
+    """
+    limit = 8 * _LARGE
+    out.cauchy_(generator=generator).clamp_(-limit, limit)
+    if out.numel():
+        flat = out.view(-1)
+        places = torch.randint(0, flat.numel(), (2,), generator=generator, device=out.device)
+        flat[places[0]] = -limit
+        flat[places[1]] = limit
+    return out
 
 
 def _constant_rows(out: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
