@@ -242,12 +242,3 @@ def _disturb(
 def _round(tensor: torch.Tensor, view: torch.Tensor, *, half: torch.dtype) -> object:
     # Inputs that are half already stay as they are; so do integers, which never come here.
     return view.copy_(tensor.to(half) if tensor.dtype.itemsize > half.itemsize else tensor)
-
-
-def prepare_cases(
-    problem: Problem, cases: Sequence[Case], worker: WorkerProcess, timeout_s: float
-) -> Oracle:
-    """A prepared oracle that keeps everything: the worker is not needed afterwards."""
-    oracle = Oracle(problem, cases, worker, timeout_s=timeout_s, keep_bytes=1 << 62)
-    oracle.prepare()
-    return oracle

@@ -37,7 +37,7 @@ from runner.verifier.gpu.timing import (
     Timed,
     TimingRefused,
 )
-from runner.verifier.gpu.traffic import input_bytes, output_bytes
+from runner.verifier.gpu.traffic import input_bytes, output_bytes, smallest_workload
 from runner.verifier.inputs import NORMAL, Case
 from runner.verifier.integrity import Facts
 from runner.verifier.judgement import compare_outputs
@@ -98,7 +98,7 @@ class Measurement:
             for workload in workloads if not self._options.quick else ():
                 timings.append(self._measure(workload, reports, deadline))
             if self._options.quick or not workloads:
-                self._watch(_watchable(self._problem), reports, deadline)
+                self._watch(smallest_workload(self._problem), reports, deadline)
         except TimingRefused as refused:
             finding = refused.finding
         except WorkerFailed as error:
@@ -258,12 +258,6 @@ class Measurement:
                 )
             )
         return reply
-
-
-def _watchable(problem: Problem) -> Workload:
-    """The smallest test workload that has anything to compute."""
-    busy = [w for w in problem.tests if output_bytes(problem, w)] or list(problem.tests)
-    return min(busy, key=lambda workload: input_bytes(problem, workload))
 
 
 def _main_dtype(problem: Problem) -> str:

@@ -17,7 +17,7 @@ from pathlib import Path
 from runner.contract import Candidate, Check, EvaluationStatus
 from runner.problem import Problem
 from runner.verifier.finding import KERNEL_FILE, Finding, first_line, trim
-from runner.verifier.gpu.traffic import input_bytes, output_bytes
+from runner.verifier.gpu.traffic import smallest_workload
 from runner.verifier.inputs import integer_range
 from runner.verifier.process import role_environment
 from runner.verifier.sandbox import Sandbox, interpreter
@@ -97,9 +97,7 @@ def _run(command: list[str], folder: Path, sandbox: Sandbox, timeout_s: float) -
 
 def _job(problem: Problem) -> dict[str, object]:
     """The smallest test workload: a tool that watches every access is slow."""
-    workload = min(
-        problem.tests, key=lambda w: (not output_bytes(problem, w), input_bytes(problem, w))
-    )
+    workload = smallest_workload(problem)
     return {
         "entry": problem.entry,
         "inputs": [

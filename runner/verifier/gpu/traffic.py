@@ -35,6 +35,11 @@ def output_bytes(problem: Problem, workload: Workload) -> int:
     return sum(_bytes_of(spec, workload) for spec in problem.outputs)
 
 
+def smallest_workload(problem: Problem) -> Workload:
+    """The test workload with the fewest input bytes among those that have anything to compute."""
+    return min(problem.tests, key=lambda w: (not output_bytes(problem, w), input_bytes(problem, w)))
+
+
 def read_whole(
     problem: Problem, reference: Reference, case: Case, device: torch.device
 ) -> frozenset[str]:
