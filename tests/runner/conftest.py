@@ -20,6 +20,7 @@ from runner.contract import (
 from runner.errors import ModelExhausted
 from runner.model import Answer
 from runner.problem import parse_problem
+from tests.fakes.scripted_verifier import install
 
 PROBLEM_TOML = """\
 name = "double_it"
@@ -237,3 +238,17 @@ def cpu_environment() -> Environment:
         python="3.11.7",
         sandbox="bubblewrap",
     )
+
+
+@pytest.fixture
+def machine(monkeypatch, fakes, cpu_environment):
+    """A machine whose verifier follows a script (`tests.fakes.scripted_verifier`)."""
+    monkeypatch.delenv("KERNELWRIGHT_ALLOW_NO_SANDBOX", raising=False)
+    return install(monkeypatch, fakes.Judge, cpu_environment)
+
+
+@pytest.fixture
+def kernel(double_it_folder):
+    """The problem's folder, with a kernel in it."""
+    (double_it_folder / "kernel.py").write_text("def double_it(x): ...\n")
+    return double_it_folder

@@ -13,7 +13,7 @@ from runner.contract import KernelRequest, Outcome, sha256_hex
 from runner.errors import ReferenceFailed, SandboxUnavailable
 from runner.journal import parse_event
 from runner.model.transcript import read_transcript
-from tests.fakes.scripted_verifier import install
+from tests.fakes.command_line import one_complaint, run
 
 
 @pytest.fixture(autouse=True)
@@ -21,12 +21,6 @@ def clean_environment(monkeypatch):
     for name in ("KERNELWRIGHT_MODEL", "KERNELWRIGHT_ALLOW_NO_SANDBOX", "OPENAI_BASE_URL"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
-
-
-@pytest.fixture
-def machine(monkeypatch, fakes, cpu_environment):
-    """A machine whose verifier follows a script (`tests.fakes.scripted_verifier`)."""
-    return install(monkeypatch, fakes.Judge, cpu_environment)
 
 
 @pytest.fixture
@@ -55,20 +49,6 @@ def request_for(double_it, **fields) -> KernelRequest:
             **fields,
         }
     )
-
-
-def run(*arguments) -> int:
-    return cli.main([str(argument) for argument in arguments])
-
-
-def one_complaint(capsys) -> str:
-    """The single line on stderr; nothing on stdout."""
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    lines = captured.err.splitlines()
-    assert len(lines) == 1, captured.err
-    assert lines[0].startswith("kernelwright: ")
-    return lines[0]
 
 
 def test_generate_writes_bundle_best_journal_and_summary(

@@ -6,36 +6,9 @@ import json
 
 import pytest
 
-from runner import cli
 from runner.contract import Candidate, sha256_hex
+from tests.fakes.command_line import one_complaint, run
 from tests.fakes.measured import measured
-from tests.fakes.scripted_verifier import install
-
-
-@pytest.fixture
-def machine(monkeypatch, fakes, cpu_environment):
-    """A machine whose verifier follows a script (`tests.fakes.scripted_verifier`)."""
-    monkeypatch.delenv("KERNELWRIGHT_ALLOW_NO_SANDBOX", raising=False)
-    return install(monkeypatch, fakes.Judge, cpu_environment)
-
-
-@pytest.fixture
-def kernel(double_it_folder):
-    """The problem's folder, with a kernel in it."""
-    (double_it_folder / "kernel.py").write_text("def double_it(x): ...\n")
-    return double_it_folder
-
-
-def run(*arguments) -> int:
-    return cli.main([str(argument) for argument in arguments])
-
-
-def one_complaint(capsys) -> str:
-    """The single line on stderr; nothing on stdout."""
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    (line,) = captured.err.splitlines()
-    return line
 
 
 @pytest.mark.parametrize(
