@@ -22,8 +22,10 @@ def bench() -> Iterator[Bench]:
 
 @pytest.fixture(scope="session")
 def bench_on_gpu() -> Iterator[Bench]:
-    with Bench("cuda") as bench:
+    workers = KeptWorkers()
+    with Bench("cuda", workers) as bench:
         yield bench
+    workers.close()
 
 
 @pytest.fixture(scope="session")

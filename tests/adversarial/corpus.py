@@ -23,6 +23,8 @@ CLASSES = frozenset(
     | {"drops_precision", "fakes_maths", "is_not_a_kernel", "fits_only_the_test", "attacks_host"}
     | {"breaks_memory"}
 )
+# They look for answers in the GPU's memory: they must not find those of the kernel before.
+_OWN_ON_GPU = frozenset({"steals_answer", "answers_from_memory"})
 NAIVE = frozenset({"passes", "faster", "dies", "hangs"})
 TIMEOUT_S = 120.0
 Device = Literal["cpu", "cuda"]
@@ -57,6 +59,11 @@ class Kernel:
     def wanted(self, device: Device) -> EvaluationStatus:
         """The status that its verdict must have on `device`."""
         return self.status_cuda if device == "cuda" else self.status
+
+    def wants_own_process(self, device: Device) -> bool:
+        """Whether it must find, or would leave behind, a process that others should not share."""
+        meets_memory = self.path.parent.name in _OWN_ON_GPU or self.needs_gpu
+        return self.own_process or (device == "cuda" and meets_memory)
 
     def runs_on(self, device: Device) -> bool:
         """Whether there is anything to judge on `device`."""

@@ -24,6 +24,7 @@ if __name__ == "__main__":  # started by its path
 
 from runner.contract import Evaluation
 from runner.verifier import Verifier, VerifyOptions, cpu_court, judge
+from runner.verifier.gpu import court
 from tests.adversarial.corpus import (
     Device,
     Kernel,
@@ -37,7 +38,7 @@ from tests.adversarial.kept_workers import KeptWorkers
 class Bench:
     """One judge: a verifier for the problem at hand, replaced when a kernel has another problem.
 
-    `workers`: on a CPU, lets kernels that leave their process as it is share processes.
+    `workers`: lets kernels that leave their process as it is share processes.
     """
 
     def __init__(self, device: Device, workers: KeptWorkers | None = None) -> None:
@@ -55,18 +56,20 @@ class Bench:
                 device=self._device,
                 allow_no_sandbox=True,
                 timeout_s=kernel.timeout_s,
-                spares=5 if self._device == "cuda" else 1,
+                spares=2 if self._device == "cuda" and self._workers is None else 1,
             )
-            with _as_header_says(kernel, self._workers):
+            with _as_header_says(kernel, self._device, self._workers):
                 self._verifier = Verifier(problem_of(kernel), options)
             self._serves = wanted
-        with _as_header_says(kernel, self._workers):
+        with _as_header_says(kernel, self._device, self._workers):
             return self._verifier.verify(kernel.candidate)
 
     def close(self) -> None:
         """End the verifier at hand."""
         if self._verifier is not None:
             self._verifier.close()
+        if self._workers is not None and self._device == "cuda":
+            self._workers.close()  # what they hold of the GPU is the verifier's
         self._verifier = self._serves = None
 
     def __enter__(self) -> Self:
@@ -82,18 +85,18 @@ class Bench:
 
 
 @contextmanager
-def _as_header_says(kernel: Kernel, workers: KeptWorkers | None) -> Iterator[None]:
+def _as_header_says(kernel: Kernel, device: Device, workers: KeptWorkers | None) -> Iterator[None]:
     """The screen is no boundary: some kernels are judged by what stands behind it alone."""
-    usual = (judge.screen, cpu_court.WorkerProcess)
+    usual = (judge.screen, cpu_court.WorkerProcess, court.WorkerProcess)
     if kernel.screen_off:
         judge.screen = lambda source, problem: None
     if workers is not None:
-        workers.keep = not kernel.own_process
-        cpu_court.WorkerProcess = workers
+        workers.keep = not kernel.wants_own_process(device)
+        cpu_court.WorkerProcess = court.WorkerProcess = workers
     try:
         yield
     finally:
-        judge.screen, cpu_court.WorkerProcess = usual
+        judge.screen, cpu_court.WorkerProcess, court.WorkerProcess = usual
 
 
 @dataclass(slots=True)
@@ -118,9 +121,11 @@ class Row:
         return line if self.right else f"{line}\n      {self.summaries[-1]}"
 
 
-def judge_all(kernels: Iterable[Kernel], device: Device, runs: int) -> Iterator[Row]:
+def judge_all(
+    kernels: Iterable[Kernel], device: Device, runs: int, workers: KeptWorkers | None = None
+) -> Iterator[Row]:
     """Each kernel's row, once its problem has had all runs. The order of a run is kept."""
-    with Bench(device) as bench:
+    with Bench(device, workers) as bench:
         for _, group in itertools.groupby(kernels, lambda k: (k.problem, k.timeout_s)):
             rows = {k: Row(k.name, k.wanted(device).value) for k in group}
             for _ in range(runs):
@@ -156,9 +161,12 @@ def main(arguments: list[str] | None = None) -> int:
     rows = []
     # Neighbours have one problem, and a verifier is dear: a shard is one stretch of the list.
     shard = kernels[len(kernels) * (index - 1) // count : len(kernels) * index // count]
-    for row in judge_all(shard, options.device, options.runs):
+    workers = KeptWorkers() if options.keep_workers else None
+    for row in judge_all(shard, options.device, options.runs, workers):
         print(row, flush=True)
         rows.append(row)
+    if workers is not None:
+        workers.close()
     if options.json is not None:
         options.json.write_text(json.dumps([asdict(row) for row in rows], indent=1))
     print(_summary(rows, honest, options.runs))
@@ -181,6 +189,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--only", default="*", metavar="GLOB", help="for example 'honest/*'")
     parser.add_argument("--shard", default="1/1", metavar="I/N", help="the I-th of N parts")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all verdicts there")
+    parser.add_argument(
+        "--keep-workers",
+        action="store_true",
+        help="let kernels that leave their process as it is share one: five times quicker",
+    )
     return parser
 
 
