@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import torch
 
-from runner.verifier.numerics import Expected, powers_of_two
+from runner.verifier.numerics import Expected, fused_pays, power_floor, powers_of_two
 from runner.verifier.tiles import BLOCK, BLOCK_AXES, Tile, Tiling, block_norm, touched
 
 _TINY = torch.finfo(torch.float64).tiny
@@ -58,8 +58,11 @@ def compare(found: torch.Tensor, expected: Expected, multiplier: float) -> Compa
         block_norm(error, tile.of(rms))
         torch.amax(error.div_(budget.clamp_(min=_TINY)), BLOCK_AXES, out=tile.of(shares))
 
-    for tile in pair.tiling:
-        measure(tile, careful=False)
+    if expected.dtype.is_floating_point and fused_pays(expected.exact):
+        shares, rms = pair.judge_fused()
+    else:
+        for tile in pair.tiling:
+            measure(tile, careful=False)
     odd = ~(shares.isfinite() & rms.isfinite())
     for tile in touched(pair.tiling, odd):
         measure(tile, careful=True)
@@ -99,7 +102,10 @@ class _Pair:
         self._expected = expected
         self._multiplier = multiplier
         self._allowed = multiplier * expected.honest_max
-        self._eps = torch.finfo(expected.dtype).eps if expected.dtype.is_floating_point else 0.0
+        self._eps = self._floor = 0.0
+        if expected.dtype.is_floating_point:
+            self._eps = torch.finfo(expected.dtype).eps
+            self._floor = power_floor(expected.dtype)
 
     def judge(self, tile: Tile, *, careful: bool) -> tuple[torch.Tensor, torch.Tensor]:
         """(error, budget) of each element. Without care, NaN or infinity where not all is finite;
@@ -115,6 +121,14 @@ class _Pair:
             error.masked_fill_(~finite, torch.inf)
             error.masked_fill_(~finite & self._same_class(tile, value, exact, budget), 0.0)
         return error, budget
+
+    def judge_fused(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """(largest share, norm of errors) of each block, infinite where not all is finite."""
+        from runner.verifier.gpu.fused import share_figures
+
+        return share_figures(
+            self._found, self._expected.exact, self._allowed, eps=self._eps, floor=self._floor
+        )
 
     def count_wrong(self, shares: torch.Tensor) -> int:
         """How many elements exceed their budgets, given the largest share in each block."""
@@ -152,7 +166,7 @@ class _Pair:
         dtype = self._expected.dtype
         if dtype.is_floating_point:
             return torch.add(
-                tile.spread(self._allowed), powers_of_two(finite, dtype), alpha=self._eps
+                tile.spread(self._allowed), powers_of_two(finite, self._floor), alpha=self._eps
             )
         honest = self._expected.honest
         if honest is None:

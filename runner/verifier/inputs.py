@@ -20,6 +20,7 @@ NORMAL, LARGE = "normal", "large"
 # In float16 a product of two such numbers, summed over a thousand terms, still has room.
 _LARGE = 16.0
 _MANY = 64
+_TIMED_ROUNDS = 5  # as many as KernelBench's harness checks
 _NEAR_ZERO = 2.0**-10
 _CPU = torch.device("cpu")
 
@@ -93,6 +94,27 @@ def plan_cases(problem: Problem, seed: int, *, quick: bool = False) -> tuple[Cas
             layout=layout,
         )
         for workload, name, layout in {(str(row[0]), *row[1:]): row for row in rows}.values()
+    )
+
+
+def timed_cases(problem: Problem, seed: int) -> tuple[Case, ...]:
+    """Five checked calls on each benchmark workload: what is timed is checked at its full size.
+
+    Normal inputs, large ones, and three of the other distributions by the seed's choice.
+    """
+    rotating = [name for name in DISTRIBUTIONS if name not in (NORMAL, LARGE)]
+    rows = [
+        (workload, name)
+        for index, workload in enumerate(problem.benchmarks)
+        for name in (
+            NORMAL,
+            LARGE,
+            *(rotating[(index + seed + turn) % len(rotating)] for turn in range(_TIMED_ROUNDS - 2)),
+        )
+    ]
+    return tuple(
+        Case(workload=workload, distribution=name, seed=_derive(seed, str(workload), name, "timed"))
+        for workload, name in rows
     )
 
 

@@ -41,6 +41,8 @@ _NOISE_UNITS = 4
 _ORDER_FACTOR = 16
 # IEEE 754 binary64: the exponent's bits alone are the largest power of two not above |y|.
 _EXPONENT_BITS = 0x7FF << 52
+# Below this the eager tiles are quick, and the kernels of `gpu.fused` would have to be compiled.
+_FUSED_FROM_ELEMENTS = 1 << 22
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,12 +96,12 @@ def disturb(
 def rounding_unit(values: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
     """The spacing of `dtype` at each of `values` (float64), in float64; 0 for integers.
 
-    Its floor is the smallest number that arithmetic with flushed subnormals still tells from 0;
-    float16, which hardware does not flush, keeps its subnormal spacing.
+    Its floor is that of `power_floor`, times epsilon.
     """
     if not dtype.is_floating_point:
         return torch.zeros_like(values)
-    return powers_of_two(values.nan_to_num(0.0, 0.0, 0.0), dtype).mul_(torch.finfo(dtype).eps)
+    known = values.nan_to_num(0.0, 0.0, 0.0)
+    return powers_of_two(known, power_floor(dtype)).mul_(torch.finfo(dtype).eps)
 
 
 def expect(exact: torch.Tensor, low: torch.Tensor, noisy: torch.Tensor) -> Expected:
@@ -113,6 +115,7 @@ def expect(exact: torch.Tensor, low: torch.Tensor, noisy: torch.Tensor) -> Expec
     if not low.dtype.is_floating_point:
         return _expect_integers(exact, low, noisy)
     tiling = Tiling(exact)
+    room, floor = _ORDER_FACTOR * compute_noise(low.dtype), power_floor(low.dtype)
     largest, rms, scale, units = (tiling.new_grid() for _ in range(4))
 
     def measure(tile: Tile, *, careful: bool) -> None:
@@ -120,15 +123,19 @@ def expect(exact: torch.Tensor, low: torch.Tensor, noisy: torch.Tensor) -> Expec
         error = _gap(tile.cut(low), y, careful=careful)
         torch.maximum(error, _gap(tile.cut(noisy), y, careful=careful), out=error)
         known = y.nan_to_num(0.0, 0.0, 0.0) if careful else y
-        room = (known * (_ORDER_FACTOR * compute_noise(low.dtype))).abs_()
-        torch.maximum(error, room, out=error)
+        torch.maximum(error, (known * room).abs_(), out=error)
         torch.amax(error, BLOCK_AXES, out=tile.of(largest))
         block_norm(error, tile.of(rms))
         block_norm(known, tile.of(scale))
-        block_norm(powers_of_two(known, low.dtype), tile.of(units))
+        block_norm(powers_of_two(known, floor), tile.of(units))
 
-    for tile in tiling:
-        measure(tile, careful=False)
+    if fused_pays(exact):
+        from runner.verifier.gpu.fused import error_figures
+
+        largest, rms, scale, units = error_figures(exact, low, noisy, room=room, floor=floor)
+    else:
+        for tile in tiling:
+            measure(tile, careful=False)
     odd = ~(largest.isfinite() & scale.isfinite())
     special = bool(odd.any())
     if special:
@@ -169,12 +176,26 @@ def _expect_integers(exact: torch.Tensor, low: torch.Tensor, noisy: torch.Tensor
     )
 
 
-def powers_of_two(finite: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-    """The spacing of a floating `dtype` at each of `finite` (float64), divided by its epsilon."""
+def power_floor(dtype: torch.dtype) -> float:
+    """The smallest power of two that `powers_of_two` gives for numbers of a floating `dtype`.
+
+    Times its epsilon, it is the smallest number that arithmetic with flushed subnormals tells from
+    0; float16, which hardware does not flush, keeps its subnormal spacing.
+    """
     info = torch.finfo(dtype)
-    floor = info.smallest_normal * info.eps if dtype is torch.float16 else info.smallest_normal
+    least = info.smallest_normal * info.eps if dtype is torch.float16 else info.smallest_normal
+    return least / info.eps
+
+
+def powers_of_two(finite: torch.Tensor, floor: float) -> torch.Tensor:
+    """The largest power of two not above each of `finite` (float64), and `floor` at least."""
     powers = (finite.view(torch.int64) & _EXPONENT_BITS).view(torch.float64)
-    return powers.clamp_(min=floor / info.eps)
+    return powers.clamp_(min=floor)
+
+
+def fused_pays(like: torch.Tensor) -> bool:
+    """Whether the figures of blocks are worth a kernel of their own: see `gpu.fused`."""
+    return like.is_cuda and like.numel() >= _FUSED_FROM_ELEMENTS
 
 
 def _gap(value: torch.Tensor, exact: torch.Tensor, *, careful: bool) -> torch.Tensor:

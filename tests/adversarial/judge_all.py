@@ -26,6 +26,7 @@ from runner.contract import Evaluation
 from runner.verifier import Verifier, VerifyOptions, cpu_court, judge
 from runner.verifier.gpu import court
 from tests.adversarial.corpus import (
+    TIMEOUT_S,
     Device,
     Kernel,
     honest_kernels,
@@ -56,7 +57,7 @@ class Bench:
                 device=self._device,
                 allow_no_sandbox=True,
                 timeout_s=kernel.timeout_s,
-                spares=2 if self._device == "cuda" and self._workers is None else 1,
+                spares=3 if self._device == "cuda" else 1,
             )
             with _as_header_says(kernel, self._device, self._workers):
                 self._verifier = Verifier(problem_of(kernel), options)
@@ -142,6 +143,8 @@ def _judge_once(bench: Bench, kernel: Kernel, row: Row) -> None:
     except Exception as error:  # noqa: BLE001 - the judge itself fell: worse than a wrong verdict
         found, summary = type(error).__name__, str(error)
         bench.close()
+    if found != row.wanted:
+        print(f"not {row.wanted} but {found}: {row.kernel}: {summary}", file=sys.stderr, flush=True)
     row.found.append(found)
     row.seconds.append(round(time.monotonic() - started, 2))
     row.summaries.append(summary)
@@ -159,8 +162,7 @@ def main(arguments: list[str] | None = None) -> int:
         if kernel.runs_on(options.device) and fnmatch.fnmatch(kernel.name, options.only)
     ]
     rows = []
-    # Neighbours have one problem, and a verifier is dear: a shard is one stretch of the list.
-    shard = kernels[len(kernels) * (index - 1) // count : len(kernels) * index // count]
+    shard = _shard(kernels, index, count, options.device)
     workers = KeptWorkers() if options.keep_workers else None
     for row in judge_all(shard, options.device, options.runs, workers):
         print(row, flush=True)
@@ -171,6 +173,24 @@ def main(arguments: list[str] | None = None) -> int:
         options.json.write_text(json.dumps([asdict(row) for row in rows], indent=1))
     print(_summary(rows, honest, options.runs))
     return 0 if rows and all(row.right for row in rows) else 1
+
+
+def _shard(kernels: list[Kernel], index: int, count: int, device: Device) -> list[Kernel]:
+    """One stretch of the list: neighbours have one problem, and a verifier is dear."""
+    costs = [_cost(kernel, device) for kernel in kernels]
+    total, before = sum(costs), itertools.accumulate(costs, initial=0.0)
+    return [
+        kernel
+        for kernel, start in zip(kernels, before, strict=False)
+        if int(start * count / total) == index - 1
+    ]
+
+
+def _cost(kernel: Kernel, device: Device) -> float:
+    """Roughly how long a verdict takes, against others."""
+    if kernel.timeout_s < TIMEOUT_S:
+        return 3 * kernel.timeout_s
+    return 4.0 if kernel.wants_own_process(device) else 1.5
 
 
 def _summary(rows: list[Row], honest: set[str], runs: int) -> str:

@@ -76,27 +76,30 @@ def latency(found: dict[str, Any]) -> bool:
                 evaluations.append(verifier.verify(candidate))
                 seconds.append(time.monotonic() - started)
         expect_passed(evaluations[-1], folder)
+        comparisons = evaluations[-1].correctness.cases
+        largest = max(row.elements for row in comparisons)
         rows.append(
             {
                 "problem": folder.name,
+                "full_size": sum(row.elements == largest for row in comparisons),
                 "verdict_s": statistics.median(seconds),
                 "all_s": seconds,
                 "prepared_s": prepared_s,
                 "stages": evaluations[-1].stage_s,
                 "timings": evaluations[-1].performance.model_dump(mode="json"),
-                "comparisons": len(evaluations[-1].correctness.cases),
+                "comparisons": len(comparisons),
             }
         )
     found["latency"] = rows
     print("| problem | verdict, median | all runs | comparisons | timed calls | stages |")
-    print("| --- | --- | --- | --- | --- | --- |")
+    print("| --- | --- | --- | --- | --- | --- |", flush=True)
     for row in rows:
         stages = ", ".join(f"{name} {value:.2f}" for name, value in row["stages"].items())
         runs = ", ".join(f"{value:.2f}" for value in row["all_s"])
         calls = row["timings"]["timings"][0]["calls"]
         print(
-            f"| {row['problem']} | {row['verdict_s']:.2f} s | {runs} | {row['comparisons']} | "
-            f"{calls} | {stages} |"
+            f"| {row['problem']} | {row['verdict_s']:.2f} s | {runs} | {row['comparisons']}, "
+            f"{row['full_size']} of full size | {calls} | {stages} |"
         )
     print()
     return all(row["verdict_s"] < LIMIT_S for row in rows)
@@ -116,8 +119,13 @@ def repeatability(found: dict[str, Any]) -> bool:
     print("| workload | baseline | median of ratios | lowest | highest | intervals that hold it |")
     print("| --- | --- | --- | --- | --- | --- |")
     for number, timing in enumerate(runs[0].performance.timings):
-        for place, baseline in enumerate(timing.baselines):
-            rows = [run.performance.timings[number].baselines[place] for run in runs]
+        for baseline in timing.baselines:
+            rows = [
+                next(
+                    b for b in run.performance.timings[number].baselines if b.name == baseline.name
+                )
+                for run in runs
+            ]
             middle = statistics.median(row.ratio for row in rows)
             held = sum(row.ratio_low <= middle <= row.ratio_high for row in rows)
             good &= held >= REPEATS - 1

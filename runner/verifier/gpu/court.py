@@ -19,7 +19,6 @@ from runner.contract import (
     Evaluation,
     Performance,
     Workload,
-    sha256_hex,
 )
 from runner.errors import RunnerError
 from runner.problem import Problem
@@ -33,7 +32,7 @@ from runner.verifier.gpu.memory_plan import MemoryPlan, plan_memory
 from runner.verifier.gpu.roofline import measure_roofline
 from runner.verifier.gpu.sanitizer import sanitize
 from runner.verifier.gpu.toolchain import Toolchain
-from runner.verifier.inputs import NORMAL, Case, plan_cases
+from runner.verifier.inputs import Case, plan_cases, timed_cases
 from runner.verifier.options import VerifyOptions
 from runner.verifier.oracle import Oracle
 from runner.verifier.pool import WorkerPool
@@ -176,18 +175,21 @@ class GpuCourt:
                 # Neither the worker's start nor another judge's timing is the candidate's time.
                 deadline = started + self._options.timeout_s
                 swept = Sweep(self._problem, worker, oracle).run(candidate, deadline)
-            _add(times, "sweep", started)
-            if swept.finding is not None:
-                return _Run(swept=swept, measured=None)
-            measurement = Measurement(
-                self._problem, self._options, worker, oracle, self._baselines_of()
-            )
+                _add(times, "sweep", started)
+                if swept.finding is not None:
+                    return _Run(swept=swept, measured=None)
+                started = time.monotonic()
+                measurement = Measurement(
+                    self._problem, self._options, worker, oracle, self._baselines_of()
+                )
+                finding = measurement.watch(self._timed(oracle), self._tools.reports, deadline)
+                _add(times, "watch", started)
+                if finding is not None:
+                    return _Run(swept=swept, measured=measurement.result(finding))
             left_s = deadline - time.monotonic()
             with self._lock.timing():
                 started = time.monotonic()
-                measured = measurement.run(
-                    self._timed(oracle), self._tools.reports, started + left_s
-                )
+                measured = measurement.run(self._timed(oracle), started + left_s)
             _add(times, "timing", started)
             return _Run(swept=swept, measured=measured)
         finally:
@@ -250,17 +252,15 @@ class GpuCourt:
         return oracle
 
     def _all_cases(self, seed: int) -> tuple[Case, ...]:
-        """The plan's cases, and the benchmark workloads: what is timed is checked as well."""
+        """The plan's cases, and those of the benchmark workloads: what is timed is checked too."""
         cases = plan_cases(self._problem, seed, quick=self._options.quick)
-        known = {str(case.workload) for case in cases}
-        extra: Sequence[Workload] = () if self._options.quick else self._problem.benchmarks
+        if self._options.quick:
+            return cases
+        known = {(str(case.workload), case.distribution) for case in cases}
+        timed = timed_cases(self._problem, seed)
         return (
             *cases,
-            *(
-                Case(workload=w, distribution=NORMAL, seed=_seed_of(seed, w))
-                for w in extra
-                if str(w) not in known
-            ),
+            *(case for case in timed if (str(case.workload), case.distribution) not in known),
         )
 
     def _start(self, role: Role) -> WorkerProcess:
@@ -282,7 +282,3 @@ class GpuCourt:
 
 def _add(times: dict[str, float], name: str, started: float) -> None:
     times[name] = times.get(name, 0.0) + time.monotonic() - started
-
-
-def _seed_of(seed: int, workload: Workload) -> int:
-    return int(sha256_hex(f"{seed} {workload} timed")[:15], 16)

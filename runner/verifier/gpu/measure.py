@@ -84,25 +84,42 @@ class Measurement:
         self._clocks: list[str] = []
         self._checked = 0
         self._not_timed: dict[str, str] = {}
+        self._sets: tuple[Workload, InputSets] | None = None
 
-    def run(
+    def watch(
         self,
         workloads: Sequence[Workload],
         reports: Mapping[str, Assembled],
         deadline: float,
-    ) -> Measured:
-        """All of `workloads`, until one is refused."""
+    ) -> Finding | None:
+        """What runs in a call on each of `workloads`, and whether it may. Nothing is timed."""
+        if self._options.quick or not workloads:
+            workloads = [smallest_workload(self._problem)]
+        try:
+            # Backwards, so that the inputs of the first to be timed are there when timing begins.
+            for workload in reversed(workloads):
+                self._watch(workload, reports, deadline)
+        except TimingRefused as refused:
+            return refused.finding
+        except WorkerFailed as error:
+            return worker_failed(error, "integrity", "while it was watched")
+        return None
+
+    def run(self, workloads: Sequence[Workload], deadline: float) -> Measured:
+        """Time all of `workloads`, which were watched before, until one is refused."""
         timings: list[WorkloadTiming] = []
         finding: Finding | None = None
         try:
             for workload in workloads if not self._options.quick else ():
-                timings.append(self._measure(workload, reports, deadline))
-            if self._options.quick or not workloads:
-                self._watch(smallest_workload(self._problem), reports, deadline)
+                timings.append(self._measure(workload, deadline))
         except TimingRefused as refused:
             finding = refused.finding
         except WorkerFailed as error:
             finding = worker_failed(error, "timing", "while it was timed")
+        return self.result(finding, timings)
+
+    def result(self, finding: Finding | None, timings: Sequence[WorkloadTiming] = ()) -> Measured:
+        """What was found so far."""
         return Measured(
             finding=finding,
             timings=tuple(timings),
@@ -112,11 +129,9 @@ class Measurement:
             not_timed=self._not_timed,
         )
 
-    def _measure(
-        self, workload: Workload, reports: Mapping[str, Assembled], deadline: float
-    ) -> WorkloadTiming:
+    def _measure(self, workload: Workload, deadline: float) -> WorkloadTiming:
         seed = secrets.randbits(48)
-        sets = self._watch(workload, reports, deadline)
+        sets = self._sets_of(workload)
 
         def check(reply: dict[str, Any], number: int) -> Finding | None:
             case = Case(workload=workload, distribution=NORMAL, seed=seed)
@@ -144,12 +159,10 @@ class Measurement:
         self._checked += timed.checked
         return self._timing_of(workload, timed, seed)
 
-    def _watch(
-        self, workload: Workload, reports: Mapping[str, Assembled], deadline: float
-    ) -> InputSets:
+    def _watch(self, workload: Workload, reports: Mapping[str, Assembled], deadline: float) -> None:
         """One traced call, for resources, and one under CUPTI, for whose kernels ran."""
         seed = secrets.randbits(48)
-        sets = InputSets(self._problem, workload, self._worker.arena, seed)
+        sets = self._sets_of(workload)
         settle(self._worker.arena.device)
         rows = sets.rows(1)
         call = {"op": "call", "inputs": rows[0], "outputs_at": sets.outputs_at}
@@ -162,7 +175,13 @@ class Measurement:
         if finding is not None:
             raise TimingRefused(finding)
         self._shares.append(ran.own_share)
-        return sets
+
+    def _sets_of(self, workload: Workload) -> InputSets:
+        """Inputs for timed calls. The arena holds those of one workload at a time."""
+        if self._sets is None or self._sets[0] != workload:
+            arena, seed = self._worker.arena, secrets.randbits(48)
+            self._sets = (workload, InputSets(self._problem, workload, arena, seed))
+        return self._sets[1]
 
     def _profile(
         self, rows: list[list[dict[str, Any]]], own: Collection[str], deadline: float

@@ -30,6 +30,9 @@ _CLOCK_REPEATS = 4
 _LONG_MS = 1.0
 _BASELINE_TIMEOUT_S = 60.0  # of one burst
 _LAG_SLACK_MS = 0.5
+# A busy host holds a process up for some milliseconds now and then, between two looks at its clock.
+# A burst that lags is not believed and taken again; work on other streams lags every time.
+_MAX_LAGS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +85,7 @@ class Stopwatch:
         self._check = check
         self._deadline = 0.0
         self._call_ms = 0.0
+        self._lags = 0
 
     def run(
         self, workload: Workload, rounds: int, checks: int, seed: int, deadline: float
@@ -89,8 +93,8 @@ class Stopwatch:
         """At least `rounds` calls of each. Raises TimingRefused, BaselineFailed, WorkerFailed."""
         draw = random.Random(seed)  # noqa: S311 - seeded from the judge's secret
         self._deadline = deadline
-        timed = Timed()
         everyone = [self._candidate, *self._baselines]
+        timed = Timed(bursts={runner.who: [] for runner in everyone})
         for runner in everyone:
             self._warm_up(runner)
         size = len(self._sets.slots)
@@ -104,7 +108,7 @@ class Stopwatch:
             for runner in draw.sample(everyone, len(everyone)):
                 ours = runner is self._candidate
                 reply = self._burst(runner, count if ours else self._baseline_count(count))
-                timed.bursts.setdefault(runner.who, []).append(reply["times_ms"])
+                timed.bursts[runner.who].append(reply["times_ms"])
                 if runner is self._candidate and number in chosen:
                     finding = self._check(reply, count - 1)
                     if finding is not None:
@@ -148,13 +152,20 @@ class Stopwatch:
             raise TimingRefused(_cheated("its worker reports no such times as were asked for", ""))
         lag_ms = reply.get("lag_ms")
         if runner is self._candidate and _is_time(lag_ms) and lag_ms > _LAG_SLACK_MS + sum(times):
+            self._note_lag(lag_ms)
+            self._sets.refresh()  # other contents: nothing learnt from the first try is of use
+            return self._burst(runner, count)
+        return reply
+
+    def _note_lag(self, lag_ms: float) -> None:
+        self._lags += 1
+        if self._lags > _MAX_LAGS:
             raise TimingRefused(
                 _cheated(
                     f"the GPU worked on for {lag_ms:.3g} ms after the call's own stream was done",
                     "Launch everything on the current stream.",
                 )
             )
-        return reply
 
     def _compare_clocks(self, timed: Timed, workload: Workload) -> None:
         """The judge's own clock on bursts of n and 2 n calls: the difference is n calls."""

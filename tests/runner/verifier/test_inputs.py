@@ -7,7 +7,14 @@ import torch
 
 from runner.contract import Workload
 from runner.problem import TensorSpec, parse_problem
-from runner.verifier.inputs import DISTRIBUTIONS, Case, integer_range, make_inputs, plan_cases
+from runner.verifier.inputs import (
+    DISTRIBUTIONS,
+    Case,
+    integer_range,
+    make_inputs,
+    plan_cases,
+    timed_cases,
+)
 
 WORKLOAD = Workload(axes={"M": 3, "N": 64})
 
@@ -90,6 +97,16 @@ def test_the_other_distributions_rotate_with_the_seed(softmax_problem):
         if str(case.workload) == "M=5 N=100"
     }
     assert third == set(DISTRIBUTIONS)
+
+
+def test_what_is_timed_is_checked_five_times_with_inputs_of_the_seeds_choice(softmax_problem):
+    rows = [timed_cases(softmax_problem, seed) for seed in range(len(DISTRIBUTIONS))]
+    benchmarks = {str(workload) for workload in softmax_problem.benchmarks}
+    for cases in rows:
+        assert {str(case.workload) for case in cases} == benchmarks
+        assert len({str(case) for case in cases}) == len(cases) == 5 * len(benchmarks)
+        assert {"normal", "large"} <= {case.distribution for case in cases}
+    assert {case.distribution for cases in rows for case in cases} == set(DISTRIBUTIONS)
 
 
 def test_quick_plan_is_short_and_still_reaches_the_largest_workload(softmax_problem):

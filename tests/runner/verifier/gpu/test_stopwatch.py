@@ -199,6 +199,23 @@ def test_work_that_outlives_its_stream_is_refused(session):
     assert refused.value.finding.status is EvaluationStatus.CHEATED
 
 
+def test_a_burst_that_lags_is_taken_again_with_other_contents_and_does_not_count(session):
+    bursts = []
+
+    def hold_up_twice(job, reply, clock):
+        if job["op"] != "burst":
+            return reply
+        bursts.append(reply)
+        late = {"times_ms": [9.0] * len(reply["times_ms"]), "lag_ms": 90.0}
+        return {**reply, **late} if len(bursts) in (3, 9) else reply
+
+    session.candidate.distort = hold_up_twice
+    timed = session.run()
+    assert len(bursts) > 9
+    assert 9.0 not in [time for burst in timed.bursts[ENTRY] for time in burst]
+    assert session.log.count(("refresh", 0)) == len(timed.bursts[ENTRY]) + 2
+
+
 def test_a_baselines_lag_is_its_own_affair(session):
     session.baselines.distort = answers({"lag_ms": 60.0})
     assert session.run().checked == 3
