@@ -127,10 +127,14 @@ def end_of(slots: Sequence[Slot]) -> int:
     return max((slot.offset + slot.size_bytes for slot in slots), default=0)
 
 
+# Taken before foreign code arrives, which may put something else in its place.
+_synchronize = torch.cuda.synchronize
+
+
 def settle(device: torch.device) -> None:
     """Wait until everything queued on `device` is done: another process is about to read it."""
     if device.type == "cuda":
-        torch.cuda.synchronize(device)
+        _synchronize(device)
 
 
 class SharedMemory(Protocol):

@@ -22,7 +22,7 @@ from typing import Self
 if __name__ == "__main__":  # started by its path
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from runner.contract import Evaluation
+from runner.contract import Evaluation, EvaluationStatus
 from runner.verifier import Verifier, VerifyOptions, cpu_court, judge
 from runner.verifier.gpu import court
 from tests.adversarial.corpus import (
@@ -34,6 +34,8 @@ from tests.adversarial.corpus import (
     problem_of,
 )
 from tests.adversarial.kept_workers import KeptWorkers
+
+_NEW_PROBLEM = 6.0  # what another problem costs in every run, in seconds, as `_cost`
 
 
 class Bench:
@@ -177,20 +179,25 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _shard(kernels: list[Kernel], index: int, count: int, device: Device) -> list[Kernel]:
     """One stretch of the list: neighbours have one problem, and a verifier is dear."""
-    costs = [_cost(kernel, device) for kernel in kernels]
-    total, before = sum(costs), itertools.accumulate(costs, initial=0.0)
+    costs = [
+        _cost(kernel, device) + (_NEW_PROBLEM if kernel.problem != before.problem else 0)
+        for before, kernel in itertools.pairwise([*kernels[:1], *kernels])
+    ]
+    total, starts = sum(costs), itertools.accumulate(costs, initial=0.0)
     return [
         kernel
-        for kernel, start in zip(kernels, before, strict=False)
+        for kernel, start in zip(kernels, starts, strict=False)
         if int(start * count / total) == index - 1
     ]
 
 
 def _cost(kernel: Kernel, device: Device) -> float:
-    """Roughly how long a verdict takes, against others."""
+    """Roughly how many seconds a verdict takes where several shards share a GPU."""
+    if kernel.wanted(device) is EvaluationStatus.REJECTED:
+        return 0.1
     if kernel.timeout_s < TIMEOUT_S:
-        return 3 * kernel.timeout_s
-    return 4.0 if kernel.wants_own_process(device) else 1.5
+        return 14.0
+    return 5.5 if kernel.wants_own_process(device) else 4.0
 
 
 def _summary(rows: list[Row], honest: set[str], runs: int) -> str:

@@ -44,6 +44,8 @@ from runner.verifier.verdict import Passed, conclude_on_gpu
 FINAL_PROCESSES = 2
 # Compiling the baselines takes longer than any verdict, and happens once.
 _PREPARE_FACTOR = 5.0
+# A reference has all cases to answer, and a candidate's short time limit is not meant for it.
+_REFERENCE_S = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -245,7 +247,7 @@ class GpuCourt:
             self._problem,
             cases,
             reference,
-            timeout_s=self._options.timeout_s,
+            timeout_s=max(_REFERENCE_S, self._options.timeout_s),
             keep_bytes=self._plan.keep_bytes,
         )
         oracle.prepare()

@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from runner.verifier.arena import Slot
+from runner.verifier.arena import Slot, settle
 from runner.verifier.call_role import CallRole, set_deterministic
 from runner.verifier.compile_errors import describe_compile_error
 from runner.verifier.foreign import ForeignCode
@@ -35,7 +35,7 @@ class CudaRole:
 
     def __init__(self, settings: Job, ask: Callable[[Job], Job]) -> None:
         marks = {"imports": time.monotonic()}
-        device = torch.device("cuda", 0)
+        self._device = device = torch.device("cuda", 0)
         torch.cuda.set_device(device)
         torch.zeros(1, device=device)
         marks["cuda"] = time.monotonic()
@@ -55,7 +55,7 @@ class CudaRole:
         tracer: Any = None
         if self._candidate:
             tracer = cuda_trace.CudaTracer()
-            cuda_trace.profile(self._marker.zero_, self._marker)  # CUPTI loads now
+            cuda_trace.profile(self._marker.zero_, self._marker, 0.0)  # CUPTI loads now
         self._tracer = tracer
         self._calls = CallRole(self._arenas[0], tracer)
         self._entries: dict[str, Entry] = {}
@@ -77,7 +77,7 @@ class CudaRole:
     def handle(self, job: Job) -> Job:
         try:
             reply = self._handle(job)
-            torch.cuda.synchronize()
+            settle(self._device)
         except BaseException as error:  # the edge: foreign code raises anything
             code = self._calls.code
             if code is None:
@@ -109,7 +109,10 @@ class CudaRole:
             if operation == "plain":
                 return {"ok": True, **self._clock.plain(entry, inputs, job["count"])}
             if operation == "profile":
-                return {"ok": True, **cuda_trace.profile(lambda: entry(*inputs[0]), self._marker)}
+                profiled = cuda_trace.profile(
+                    lambda: entry(*inputs[0]), self._marker, job["margin_s"]
+                )
+                return {"ok": True, **profiled}
         if operation == "flops":
             return {"ok": True, "flops": _count_flops(entry, inputs[0])}
         raise ValueError(f"unknown job {operation!r}")

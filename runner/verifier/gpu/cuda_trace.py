@@ -8,6 +8,7 @@ side.
 from __future__ import annotations
 
 import hashlib
+import time
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -16,6 +17,7 @@ import torch
 from triton.runtime.autotuner import Autotuner
 from triton.runtime.jit import JITFunction
 
+from runner.verifier.arena import settle
 from runner.verifier.trace import Operations, hook_exits
 
 _ON_GPU = torch._C._autograd.DeviceType.CUDA
@@ -135,21 +137,24 @@ def is_compile_error(error: BaseException) -> bool:
     return "Triton Error [CUDA]" not in str(error)
 
 
-def profile(call: Callable[[], Any], marker: torch.Tensor) -> dict[str, Any]:
+def profile(call: Callable[[], Any], marker: torch.Tensor, margin_s: float) -> dict[str, Any]:
     """Every kernel, copy and fill that CUPTI saw during `call`: name, stream, microseconds.
 
     `stream` is that of the caller. `whole` says whether CUPTI saw a kernel of ours, on `marker` (a
     float), before the call and another one behind it: on a busy machine its first or last events
-    get lost, and then the rows are worth nothing.
+    get lost, and then the rows are worth nothing. `margin_s` is waited at both ends: PyTorch drops
+    events outside the window by its own clock, and the GPU's may be off by more than a call takes.
     """
     activities = [torch.profiler.ProfilerActivity.CUDA]
     with torch.profiler.profile(activities=activities) as profiler:
+        time.sleep(margin_s)
         marker.erfinv_()
-        torch.cuda.synchronize()
+        settle(marker.device)
         call()
-        torch.cuda.synchronize()
+        settle(marker.device)
         marker.erfinv_()
-        torch.cuda.synchronize()
+        settle(marker.device)
+        time.sleep(margin_s)
     inner = profiler.profiler
     results = inner.kineto_results if inner is not None else None
     events = [] if results is None else [e for e in results.events() if e.device_type() == _ON_GPU]

@@ -45,7 +45,9 @@ class DeviceArena:
         end = slot.offset + slot.size_bytes
         if slot.offset % ALIGN_BYTES or end > self.size_bytes:
             raise ValueError("a slot outside the arena")
-        return slot.within(self._bytes[slot.offset : end].view(dtype))
+        # Views share a version counter, and what the worker itself writes here would tell a
+        # candidate when its input has changed; `data` begins a counter of its own.
+        return slot.within(self._bytes.data[slot.offset : end].view(dtype))
 
     def fill(self, byte: int, size_bytes: int) -> None:
         """Overwrite the first `size_bytes` bytes."""

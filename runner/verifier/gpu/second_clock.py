@@ -51,10 +51,20 @@ class Clocks:
         )
 
 
+def burst_fault(long: Clocks, short: Clocks) -> str | None:
+    """Why two bursts, whatever their difference is, cannot have been only that, or None."""
+    excess_ms = long.late_ms + short.late_ms
+    if excess_ms > 2 * ASK_MS:
+        return f"bursts take {excess_ms:.3g} ms more by the judge's clock than by events"
+    return None
+
+
 def clock_fault(call: Clocks, median_ms: float) -> str | None:
     """Why the times of one call cannot be right, or None. `call`: one call of a burst;
     `median_ms`: by events, of calls alone."""
     clock_ms, span_ms = call.clock_ms, call.span_ms
+    if clock_ms <= 0 or span_ms <= 0:
+        return "calls take no time by the judge's clock"
     if clock_ms > span_ms * (1 + _CLOCK_SHARE) + _CLOCK_SLACK_MS:
         return f"a call takes {clock_ms:.4g} ms by the judge's clock and {span_ms:.4g} ms by events"
     # Where launching takes longer than the work, a burst says nothing of the work.

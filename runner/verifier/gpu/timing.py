@@ -16,7 +16,7 @@ from runner.contract import EvaluationStatus, Workload
 from runner.errors import ReferenceFailed
 from runner.verifier.finding import Finding, first_line
 from runner.verifier.gpu.input_sets import InputSets
-from runner.verifier.gpu.second_clock import ASK_MS, CLOCKS_EXPLAINED, Clocks, clock_fault
+from runner.verifier.gpu.second_clock import CLOCKS_EXPLAINED, Clocks, burst_fault, clock_fault
 from runner.verifier.process import WorkerFailed, WorkerProcess
 
 ENTRY = "entry"
@@ -26,7 +26,10 @@ _MAX_WARM_UP_BURSTS = 25
 _STABLE = 0.03  # two bursts in a row whose medians differ by less are warm
 _CLOCK_MS = 12.0  # how long the shorter burst of the second clock should take
 _MAX_CLOCK_CALLS = 1500
-_CLOCK_REPEATS = 4
+_STEADY_REPEATS = 4  # so often for two readings that agree well
+# So often where they do not agree at all: a busy host holds up one reading or two, and work that is
+# hidden from a clock is hidden in every one.
+_CLOCK_REPEATS = 10
 _LONG_MS = 1.0
 _BASELINE_TIMEOUT_S = 60.0  # of one burst
 _LAG_SLACK_MS = 0.5
@@ -171,27 +174,22 @@ class Stopwatch:
         """The judge's own clock on bursts of n and 2 n calls: the difference is n calls."""
         first = self._plain(4)
         count = int(max(4, min(_MAX_CLOCK_CALLS, _CLOCK_MS / max(first.span_ms / 4, 1e-3))))
-        best: Clocks | None = None
-        excess_ms = float("inf")
-        for _ in range(_CLOCK_REPEATS):
-            long, short = self._plain(2 * count), self._plain(count)
-            found = long.less(short, count)
-            late_ms = long.late_ms + short.late_ms
-            excess_ms = min(excess_ms, late_ms)
-            if best is None or found.apart_ms < best.apart_ms:
-                best = found
-            steady = found.clock_ms > 0 and found.apart_ms < _STABLE * found.span_ms
-            if steady and late_ms <= 2 * ASK_MS:
-                break
-        if best is None or best.clock_ms <= 0 or best.span_ms <= 0:
-            raise TimingRefused(_cheated("its calls take no time by the judge's clock", ""))
-        timed.clock_ms, timed.span_ms = best.clock_ms, best.span_ms
         times = sorted(t for burst in timed.bursts[ENTRY] for t in burst)
-        fault = clock_fault(best, times[len(times) // 2])
-        if fault is None and excess_ms > 2 * ASK_MS:
-            fault = f"bursts take {excess_ms:.3g} ms more by the judge's clock than by events"
-        if fault is not None:
+        sound: list[Clocks] = []
+        fault: str | None = None
+        for turn in range(_CLOCK_REPEATS):
+            long, short = self._plain(2 * count), self._plain(count)
+            call = long.less(short, count)
+            fault = clock_fault(call, times[len(times) // 2]) or burst_fault(long, short)
+            if fault is None:
+                sound.append(call)
+                steady = call.apart_ms < _STABLE * call.span_ms
+                if steady or turn + 1 >= _STEADY_REPEATS:
+                    break
+        if not sound:
             raise TimingRefused(_cheated(f"{fault} on {workload}", CLOCKS_EXPLAINED))
+        best = min(sound, key=lambda call: call.apart_ms)
+        timed.clock_ms, timed.span_ms = best.clock_ms, best.span_ms
 
     def _plain(self, count: int) -> Clocks:
         """`count` calls in a row, by every clock."""

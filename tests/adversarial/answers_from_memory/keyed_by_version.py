@@ -1,5 +1,4 @@
 # status: INCORRECT_NUMERICAL
-# status_cuda: CHEATED
 # screen: off
 # naive: faster
 """Asks PyTorch whether the tensor was written to since it was last seen."""

@@ -48,6 +48,18 @@ def test_one_interrupted_burst_is_measured_again(session):
     assert session.run().clock_ms == pytest.approx(0.5)
 
 
+def test_a_busy_host_may_spoil_most_readings(session):
+    delays = iter([0.0, *[40.0, 0.0, 0.0, 40.0] * 4, *[0.0] * 20])
+
+    def interrupted(job, reply, clock):
+        if job["op"] == "plain":
+            clock.pass_ms(next(delays))
+        return reply
+
+    session.candidate.distort = interrupted
+    assert session.run().clock_ms == pytest.approx(0.5)
+
+
 @pytest.mark.parametrize("wall_ms", [0.7, 1.5, 20.0])
 def test_work_that_events_do_not_see_is_refused(wall_ms, session):
     session.candidate.wall_ms = wall_ms
