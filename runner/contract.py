@@ -59,12 +59,15 @@ class Outcome(StrEnum):
 
 
 class Budget(Wire):
-    """What a run may spend. `None` means no limit other than the wall clock."""
+    """What a run may spend. `None` means no limit other than the wall clock.
+
+    `streams`: questions under way at a time; `None`: as many as suit the model.
+    """
 
     wall_clock_s: Annotated[float, Field(gt=0, le=6 * 3600)] = 900.0
     max_attempts: Annotated[int, Field(ge=1)] | None = None
     max_tokens: Annotated[int, Field(ge=1)] | None = None
-    streams: Annotated[int, Field(ge=1, le=64)] = 1
+    streams: Annotated[int, Field(ge=1, le=64)] | None = None
 
 
 class Workload(Wire):
@@ -269,7 +272,7 @@ class Attempt(Wire):
     """One iteration: prompt → answer → candidate → evaluation."""
 
     index: Annotated[int, Field(ge=1)]
-    phase: Literal["explore", "repair", "optimise", "review"]
+    phase: Literal["explore", "repair", "optimise", "review", "tune"]
     evaluation: Evaluation
     tokens: TokenUsage
     model_s: FiniteFloat

@@ -13,7 +13,7 @@ from typing import Protocol
 from runner.contract import Evaluation, EvaluationStatus
 from runner.journal import FinalVerdict, Listener
 from runner.loop_io import LoopResult
-from runner.search import Tried
+from runner.tried import Tried
 
 # A kernel that passed a verdict of all cases hardly ever fails the next: more turns are not worth
 # the time that is left.

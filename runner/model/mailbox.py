@@ -11,7 +11,7 @@ from pathlib import Path
 from runner.contract import TokenUsage, sha256_hex
 from runner.errors import ModelError
 from runner.files import write_atomically
-from runner.model.interface import Answer, Prompt
+from runner.model.interface import Answer, Progress, Prompt
 from runner.model.thinking import split_thinking
 
 POLL_S = 0.5
@@ -37,7 +37,7 @@ class MailboxModel:
     def name(self) -> str:
         return "mailbox"
 
-    async def answer(self, prompt: Prompt) -> Answer:
+    async def answer(self, prompt: Prompt, progress: Progress | None = None) -> Answer:
         stem = f"{prompt.attempt:04d}-{sha256_hex(prompt.text)[:8]}"
         try:
             write_atomically(self._folder / f"{stem}.prompt.md", prompt.text)

@@ -24,7 +24,7 @@ from tenacity import (
 
 from runner.contract import TokenUsage
 from runner.errors import ModelError
-from runner.model.interface import Answer, Prompt
+from runner.model.interface import Answer, Progress, Prompt
 from runner.model.thinking import clean_text, split_thinking
 from runner.one_line import one_line
 from runner.settings import EndpointSettings
@@ -96,7 +96,7 @@ class OpenAIModel:
     def name(self) -> str:
         return self._model
 
-    async def answer(self, prompt: Prompt) -> Answer:
+    async def answer(self, prompt: Prompt, progress: Progress | None = None) -> Answer:
         retrying = AsyncRetrying(
             retry=retry_if_exception(_is_transient),
             wait=self._wait_s,

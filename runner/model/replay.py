@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from runner.errors import ModelExhausted
-from runner.model.interface import Answer, Prompt
+from runner.model.interface import Answer, Progress, Prompt
 from runner.model.transcript import read_transcript
 
 
@@ -25,7 +25,7 @@ class ReplayModel:
         """The recorded models, not 'replay': who wrote the kernel is what a reader asks."""
         return ", ".join(dict.fromkeys(entry.model for entry in self._entries)) or "replay"
 
-    async def answer(self, prompt: Prompt) -> Answer:
+    async def answer(self, prompt: Prompt, progress: Progress | None = None) -> Answer:
         if self._served >= len(self._entries):
             raise ModelExhausted(
                 f"the transcript has {len(self._entries)} answers of generation {self._generation}"

@@ -68,7 +68,7 @@ def events(fakes, cpu_environment):
     hostile = "kernel.py:3: \x1b[2J::error::boom\n::set-output name=a::b [bold]markup[/bold]"
     return [
         started,
-        PromptSent(at_s=1, attempt=1, phase="explore", text="two\nlines"),
+        PromptSent(at_s=1, attempt=1, stream=1, phase="explore", line=1, text="two\nlines"),
         answer,
         attempt(1, "COMPILE_ERROR", kept=False, summary=hostile),
         attempt(2, "PASSED", kept=True),
@@ -82,7 +82,7 @@ def test_every_event_is_one_line_that_reads_back_the_same(tmp_path, events):
         journal(event)
     lines = (tmp_path / "journal.jsonl").read_text().splitlines()
     assert [parse_event(line) for line in lines] == events
-    assert all(json.loads(line)["version"] == 1 for line in lines)
+    assert all(json.loads(line)["version"] == 2 for line in lines)
     assert [json.loads(line)["event"] for line in lines] == [event.event for event in events]
 
 
@@ -96,7 +96,7 @@ def test_a_line_that_is_no_event_is_refused(line):
 
 
 def test_a_journal_of_another_version_is_refused(events):
-    line = events[1].model_dump_json().replace('"version":1', '"version":2')
+    line = events[1].model_dump_json().replace('"version":2', '"version":1')
     with pytest.raises(ValidationError):
         parse_event(line)
 

@@ -27,9 +27,9 @@ from runner.loop_io import LoopResult
 from runner.model.transcript import TranscriptEntry
 from runner.readme import render_readme, render_summary
 from runner.report import Run, build_bundle, outcome_of, render_template, render_transcript
-from runner.search import Tried
 from runner.task import Task
 from runner.timing_text import ABSENT
+from runner.tried import Tried
 from tests.fakes.measured import baseline, measured, timing
 
 HOSTILE = "</table><script>alert(1)</script> | `x` **b** [l](http://e.example)\n# title\n```\nout"
