@@ -12,11 +12,11 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO
 
-from runner.contract import Candidate, Environment, Evaluation, ResultBundle
+from runner.contract import Environment, Evaluation, ResultBundle
 from runner.errors import RunnerError
-from runner.final import settle
+from runner.final import settle_or_keep
 from runner.journal import Event, Journal, RunEnded, RunResumed, RunStarted
 from runner.judging import ThreadJudges
 from runner.keep import Rank
@@ -37,30 +37,21 @@ from runner.out_folder import (
 from runner.progress import Progress, open_progress
 from runner.prompts.questions import PromptContext
 from runner.readme import render_summary
-from runner.report import Run, build_bundle
-from runner.resume import (
+from runner.record import (
     Recorded,
-    Restored,
     check_same_gpu,
     check_same_run,
     feedback_digest,
     read_record,
-    restore,
 )
+from runner.report import Run, build_bundle
+from runner.resume import Restored, restore
 from runner.settings import Settings
 from runner.stops import Stops, stop_signals
+from runner.streams import with_streams
 from runner.task import Task
 from runner.tried import Tried
-
-if TYPE_CHECKING:
-    from runner.verifier import Verifier
-
-# Kept for the final verdict: on a GPU two fresh processes, and compute-sanitizer twice.
-_RESERVE_S = {"cpu": 20.0, "cuda": 60.0}
-_RESERVE_SHARE = 0.1
-# An endpoint thinks for a minute where a verdict takes two seconds: with eight questions under
-# way one GPU is busy for a quarter of the time, and hardly any of them waits for it.
-ENDPOINT_STREAMS = 8
+from runner.verifying import VerifierJudge, prepare_verifier, reserve_s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,20 +123,6 @@ async def generate(order: Order, settings: Settings, stream: TextIO) -> ResultBu
             await model.close()
 
 
-def with_streams(task: Task, spec: str) -> Task:
-    """`task` with a number of streams: as many as suit the model where nobody said.
-
-    A recording has its answers in the order of its own run, and a person answers one at a time.
-    """
-    if task.budget.streams is not None:
-        return task
-    kind, _, rest = spec.partition(":")
-    if kind == "record":
-        kind = rest.partition(":")[2].partition(":")[0]
-    streams = 1 if kind in ("replay", "mailbox") else ENDPOINT_STREAMS
-    return replace(task, budget=task.budget.model_copy(update={"streams": streams}))
-
-
 def _read_back(order: Order, task: Task, model: Model, journal: Journal) -> Recorded | None:
     """What an earlier start of this run left, checked to be this run's; None: it left nothing."""
     path = order.out / JOURNAL
@@ -158,8 +135,10 @@ def _read_back(order: Order, task: Task, model: Model, journal: Journal) -> Reco
 
 async def _run(start: _Start, stops: Stops) -> ResultBundle:
     order, task = start.order, start.order.task
-    verifier, environment = await asyncio.to_thread(_prepare, order)
-    judge = _Judge(verifier)
+    verifier, environment = await asyncio.to_thread(
+        prepare_verifier, task, allow_no_sandbox=order.allow_no_sandbox
+    )
+    judge = VerifierJudge(verifier)
     judges = ThreadJudges(judge, time.monotonic)
     try:
         restored = _begin(start, environment, judge.rank)
@@ -175,7 +154,7 @@ async def _run(start: _Start, stops: Stops) -> ResultBundle:
             clock=time.monotonic,
             started_s=start.began_s,
             context=PromptContext(task=task, triton_version=environment.triton),
-            reserve_s=min(_RESERVE_S[verifier.device], _RESERVE_SHARE * task.budget.wall_clock_s),
+            reserve_s=reserve_s(verifier, task.budget.wall_clock_s),
             watch=start.progress.watch,
         )
         loop = Loop(task, tools, restored)
@@ -193,23 +172,6 @@ async def _run(start: _Start, stops: Stops) -> ResultBundle:
         judges.close()
         # Also ends a verdict that nobody waits for any more.
         verifier.close()
-
-
-def _prepare(order: Order) -> tuple[Verifier, Environment]:
-    """A verifier whose reference has been checked: before a token is spent on a faulty spec."""
-    # Imported late: torch takes seconds, and a mistyped command should not.
-    from runner.environment import choose_device, collect_environment
-    from runner.verifier import Verifier, VerifyOptions
-
-    device = choose_device(None)
-    options = VerifyOptions(device=device, allow_no_sandbox=order.allow_no_sandbox)
-    verifier = Verifier(order.task.problem, options)
-    try:
-        verifier.prepare()
-        return verifier, collect_environment(device=device, sandbox=verifier.sandbox)
-    except BaseException:
-        verifier.close()
-        raise
 
 
 def _begin(start: _Start, environment: Environment, rank: Rank) -> Restored | None:
@@ -276,9 +238,9 @@ def _deliver(
 
 
 async def _settle(
-    start: _Start, result: LoopResult, judge: _Judge, known: Mapping[int, Evaluation]
+    start: _Start, result: LoopResult, judge: VerifierJudge, known: Mapping[int, Evaluation]
 ) -> LoopResult:
-    """The final verdict. A machine that fails now must not cost a kernel that is right.
+    """The final verdict.
 
     `known`: final verdicts that an earlier start of this run reached.
     """
@@ -291,28 +253,4 @@ async def _settle(
             return before
         return await asyncio.to_thread(judge.finalize, row.candidate)
 
-    try:
-        return await settle(result, judge, finalize, start.emit, start.at_s)
-    except RunnerError as error:
-        reason = f"{result.stopped_because}; no final verdict: {error}"
-        return replace(result, stopped_because=reason)
-
-
-class _Judge:
-    """The verifier as the loop sees it, from the loop's one thread for verdicts."""
-
-    def __init__(self, verifier: Verifier) -> None:
-        self._verifier = verifier
-
-    def verify(self, candidate: Candidate) -> Evaluation:
-        return self._verifier.verify(candidate)
-
-    def finalize(self, candidate: Candidate) -> Evaluation:
-        """The verdict that is reported; one that nobody waits for any more makes way."""
-        self._verifier.abandon()
-        return self._verifier.finalize(candidate)
-
-    def rank(self, evaluation: Evaluation) -> tuple[float, ...]:
-        from runner.verifier import rank
-
-        return rank(evaluation)
+    return await settle_or_keep(result, judge, finalize, start.emit, start.at_s)

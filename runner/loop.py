@@ -10,18 +10,15 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any
 
-from runner.errors import EndpointError, ModelError, ModelExhausted, RunnerError
+from runner.asking import Asking
+from runner.errors import ModelError, ModelExhausted, RunnerError
 from runner.history import History
-from runner.journal import Alive, AnswerReceived, ModelFailed, ParentEvaluated, PromptSent
+from runner.journal import Alive, ParentEvaluated
 from runner.loop_io import LoopResult, Tools
-from runner.model import LiveCount, Prompt
-from runner.prompts import questions
-from runner.prompts.questions import PromptContext, Question
 from runner.resume import Restored, Unfinished
-from runner.search import Move, at_roofline, line_for, next_move
+from runner.search import at_roofline
 from runner.task import Task
 from runner.trial import Trial
-from runner.tried import Line
 from runner.tune_phase import TunePhase
 
 BUDGET_SPENT = "budget spent"
@@ -29,10 +26,6 @@ ATTEMPTS_SPENT = "attempts spent"
 TOKENS_SPENT = "tokens spent"
 TRANSCRIPT_EXHAUSTED = "transcript exhausted"
 AT_ROOFLINE = "every workload reaches 95 % of the measured roofline"
-# Failures in a row after which a stream gives up. The model has tried each several times itself.
-MAX_FAILURES = 3
-# A wrong key, an unknown model, an empty account: every other question would meet it too.
-FATAL = frozenset({"key", "model", "balance"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,9 +50,9 @@ class Loop:
         self._unfinished = dict(restored.unfinished) if restored else {}
         self._unjudged_tunes = restored.unjudged_tunes if restored else ()
         self._parent = restored.parent if restored else None
-        self._counts: dict[int, LiveCount] = {}
         self._stop_reason: str | None = None
         self._stopping = asyncio.Event()
+        self._asking = Asking(tools, self._history)
         self._trial = Trial(task, tools, self._history)
         self._tuning = TunePhase(self._history, tools, self._trial, lambda: self.time_left_s)
 
@@ -158,16 +151,16 @@ class Loop:
             reason = self._limit_reached(new=mine is None)
             if reason is not None:
                 return _Ended(reason=reason)
-            mine = mine or Unfinished(sent=self._next_question(number))
+            mine = mine or Unfinished(sent=self._asking.next_question(number))
             if mine.answer is None:
                 try:
-                    mine = await self._ask(mine.sent)
+                    mine = await self._asking.ask(mine.sent, self.time_left_s)
                 except ModelExhausted:
                     self._history.given_up(mine.sent.attempt)
                     return _Ended(reason=TRANSCRIPT_EXHAUSTED)
                 except ModelError as error:
                     failures += 1
-                    if self._note_failure(mine.sent, error, failures):
+                    if self._asking.note_failure(mine.sent, error, failures):
                         return _Ended(reason="the model failed", error=error)
                     self._unfinished[number] = mine
                     await asyncio.sleep(self._tools.pause_s * 2 ** (failures - 1))
@@ -180,7 +173,7 @@ class Loop:
         """Bring an answer to its verdict; False where the time is over before."""
         if mine.answer is None:
             raise ValueError("there is no answer to judge")
-        self._note_answer(mine)
+        self._asking.note_answer(mine)
         if self.time_left_s <= 0:
             return False
         tried = await self._trial.judge_answer(mine.sent, mine.answer, mine.model_s)
@@ -206,86 +199,6 @@ class Loop:
             return TOKENS_SPENT
         return None
 
-    def _next_question(self, stream: int) -> PromptSent:
-        """What `stream` asks next, on record before it is sent."""
-        view = self._history.view()
-        move = next_move(view, stream)
-        question = question_of(self._tools.context, move, line_for(view, move))
-        attempt = self._history.number_attempt()
-        sent = PromptSent(
-            at_s=self._at_s(),
-            attempt=attempt,
-            stream=stream,
-            phase=move.phase,
-            line=attempt if move.line is None else move.line,
-            base=move.base.attempt.index if move.line is None and move.base else None,
-            variant=move.variant,
-            text=question.text,
-            shorter=question.shorter,
-        )
-        self._history.asked(sent)
-        self._tools.emit(sent)
-        return sent
-
-    async def _ask(self, sent: PromptSent) -> Unfinished:
-        """The answer to a question. Raises what the model raises."""
-        prompt = Prompt(
-            attempt=sent.attempt,
-            text=sent.text,
-            time_left_s=self.time_left_s,
-            shorter=sent.shorter,
-        )
-
-        def count(live: LiveCount) -> None:
-            self._counts[sent.attempt] = live
-            self._tools.watch(sent.attempt, live)
-
-        asked_s = self._tools.clock()
-        try:
-            answer = await self._tools.model.answer(prompt, count)
-        finally:
-            self._counts.pop(sent.attempt, None)
-        return Unfinished(sent=sent, answer=answer, model_s=self._tools.clock() - asked_s)
-
-    def _note_failure(self, sent: PromptSent, error: ModelError, failures: int) -> bool:
-        """Put a question without an answer on record; True where its stream gives up.
-
-        Raises `error` where every other question would meet it too.
-        """
-        kind = error.kind if isinstance(error, EndpointError) else None
-        gives_up = kind != "unreachable" or failures >= MAX_FAILURES
-        self._tools.emit(
-            ModelFailed(
-                at_s=self._at_s(),
-                attempt=sent.attempt,
-                stream=sent.stream,
-                reason=str(error),
-                gives_up=gives_up,
-            )
-        )
-        if kind in FATAL:
-            raise error
-        if gives_up:
-            self._history.given_up(sent.attempt)
-        return gives_up
-
-    def _note_answer(self, mine: Unfinished) -> None:
-        """Put an answer on record, once."""
-        if mine.noted or mine.answer is None:
-            return
-        event = AnswerReceived(
-            at_s=self._at_s(),
-            attempt=mine.sent.attempt,
-            model=mine.answer.model,
-            tokens=mine.answer.tokens,
-            model_s=mine.model_s,
-            content_chars=len(mine.answer.content),
-            reasoning_chars=len(mine.answer.reasoning),
-            cut=mine.answer.cut,
-        )
-        self._history.answered(event)
-        self._tools.emit(event)
-
     async def _evaluate_parent(self) -> None:
         """Judge the kernel under review while the model thinks: the 'before' of the report."""
         if self._task.parent is None or self._parent is not None:
@@ -301,22 +214,8 @@ class Loop:
     async def _give_signs_of_life(self) -> None:
         while True:
             await asyncio.sleep(self._tools.alive_s)
-            waiting = {
-                attempt: count.reasoning_tokens + count.answer_tokens
-                for attempt, count in self._counts.items()
-            }
+            waiting = dict(self._asking.counts)
             self._tools.emit(Alive(at_s=self._at_s(), waiting=waiting))
 
     def _at_s(self) -> float:
         return self._tools.clock() - self._tools.started_s
-
-
-def question_of(context: PromptContext, move: Move, line: Line) -> Question:
-    """The text of a move."""
-    if move.phase == "repair":
-        return questions.repair(context, line)
-    if move.base is not None:
-        return questions.optimise(context, move.base, line)
-    if move.phase == "review":
-        return questions.review(context)
-    return questions.first(context, move.variant)

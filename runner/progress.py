@@ -15,7 +15,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from runner.contract import NOT_MEASURED, Attempt, Budget, EvaluationStatus
+from runner.contract import NOT_MEASURED, Attempt, EvaluationStatus
+from runner.event_lines import attempt_line, clock_text, event_line, headline, summary_of
 from runner.journal import (
     Alive,
     AnswerReceived,
@@ -25,17 +26,12 @@ from runner.journal import (
     ModelFailed,
     PromptSent,
     RunEnded,
-    RunResumed,
     RunStarted,
-    TuneFinished,
-    TuneSkipped,
 )
 from runner.model import LiveCount
-from runner.one_line import one_line
 from runner.timing_text import ms_text
 from runner.verifier.resources import geometric_mean_ms
 
-SUMMARY_CHARS = 100
 # A terminal shows the last ones; the journal has them all.
 MAX_ROWS = 15
 # A log that says nothing looks dead; one that says the same every ten seconds is not read.
@@ -221,76 +217,3 @@ def open_progress(stream: TextIO, time_left_s: Callable[[], float]) -> Progress:
     if stream.isatty():
         return LiveProgress(Console(file=stream), time_left_s)
     return PlainProgress(stream, time_left_s)
-
-
-def headline(event: RunStarted) -> str:
-    """Problem, model, budget and sandbox on one line."""
-    return (
-        f"{event.problem}: model {one_line(event.model)}, budget {budget_text(event.budget)}, "
-        f"sandbox {event.environment.sandbox}"
-    )
-
-
-def event_line(event: Event) -> str | None:
-    """A rare event on one line; None for those that happen all the time."""
-    line: str | None = None
-    if isinstance(event, RunStarted):
-        line = headline(event)
-    elif isinstance(event, RunResumed):
-        line = f"resumed after {clock_text(event.at_s)} of {budget_text(event.budget)}"
-    elif isinstance(event, ModelFailed):
-        what = "its stream gives up" if event.gives_up else "asking again"
-        reason = one_line(event.reason, SUMMARY_CHARS)
-        line = f"attempt {event.attempt}: no answer, {what}: {reason}"
-    elif isinstance(event, TuneFinished):
-        counts = f"{event.tried} configurations, {event.timed} timed, {event.tune_s:.0f} s"
-        line = f"tuned attempt {event.of}: {one_line(event.note, SUMMARY_CHARS)} ({counts})"
-    elif isinstance(event, TuneSkipped):
-        line = f"attempt {event.of} could be tuned, but {one_line(event.reason)}"
-    elif isinstance(event, FinalVerdict):
-        line = final_line(event)
-    elif isinstance(event, RunEnded):
-        line = closing_line(event)
-    return line
-
-
-def attempt_line(attempt: Attempt) -> str:
-    """Number, verdict, phase and summary on one line."""
-    return (
-        f"attempt {attempt.index}  {attempt.evaluation.status}  {attempt.phase}  "
-        f"{summary_of(attempt)}"
-    )
-
-
-def budget_text(budget: Budget) -> str:
-    """What a run may spend: the time, and the streams where there are several."""
-    streams = f" with {budget.streams} streams" if (budget.streams or 1) > 1 else ""
-    return f"{clock_text(budget.wall_clock_s)}{streams}"
-
-
-def final_line(event: FinalVerdict) -> str:
-    """The final verdict on one line."""
-    return (
-        f"final verdict on attempt {event.attempt}: {event.evaluation.status}, "
-        f"{one_line(event.evaluation.summary, SUMMARY_CHARS)}"
-    )
-
-
-def closing_line(event: RunEnded) -> str:
-    """How the run ended, on one line."""
-    best = (
-        "no kernel passed" if event.best_attempt is None else f"best: attempt {event.best_attempt}"
-    )
-    seconds = f"{event.at_s:.1f} s"
-    return f"{event.outcome} after {seconds}: {best} ({one_line(event.stopped_because)})"
-
-
-def summary_of(attempt: Attempt) -> str:
-    """The verdict's summary, short and fit for a terminal."""
-    return one_line(attempt.evaluation.summary, SUMMARY_CHARS)
-
-
-def clock_text(seconds: float) -> str:
-    """Seconds as m:ss."""
-    whole = max(0, int(seconds))
-    return f"{whole // 60}:{whole % 60:02d}"

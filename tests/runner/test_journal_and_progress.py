@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from runner.contract import Attempt, Budget, Candidate, Outcome, TokenUsage
+from runner.event_lines import clock_text
 from runner.files import write_atomically
 from runner.journal import (
     AnswerReceived,
@@ -21,7 +22,7 @@ from runner.journal import (
     parse_event,
 )
 from runner.one_line import one_line
-from runner.progress import LiveProgress, PlainProgress, clock_text, open_progress
+from runner.progress import LiveProgress, PlainProgress, open_progress
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ from types import SimpleNamespace
 
 import pytest
 
+from runner.asking import question_of
 from runner.contract import Attempt, Candidate, Feedback, InlineComment, TokenUsage
 from runner.extract import NoKernel, code_blocks, rejection
 from runner.feedback import MAX_DETAIL_CHARS, describe_evaluation
-from runner.loop import question_of
 from runner.problem import parse_problem
 from runner.prompts import excerpt, fenced, render_prompt
 from runner.prompts.questions import PromptContext
