@@ -39,7 +39,7 @@ class ModelServer:
 
     skill: Skill
     faults: Faults = no_faults
-    pace: Pace = Pace()
+    pace: Pace = field(default_factory=Pace)
     key: str | None = None  # any will do when None
     served: list[Served] = field(default_factory=list)
     peak: int = 0  # most requests that were under way at once
