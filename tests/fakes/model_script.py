@@ -81,6 +81,7 @@ class Ask:
     attempt: int
     body: dict[str, Any]
     key: str
+    path: str
 
     @property
     def prompt(self) -> str:

@@ -19,6 +19,7 @@ from typing import Any
 from tests.fakes.model_script import (
     PAID,
     UNAUTHORIZED,
+    UNKNOWN_MODEL,
     Ask,
     Fault,
     Faults,
@@ -30,7 +31,7 @@ from tests.fakes.model_script import (
 )
 
 CHARS_PER_TOKEN = 4
-PATH = "/v1/chat/completions"
+PATH = "/chat/completions"
 
 
 @dataclass
@@ -41,6 +42,7 @@ class ModelServer:
     faults: Faults = no_faults
     pace: Pace = field(default_factory=Pace)
     key: str | None = None  # any will do when None
+    models: tuple[str, ...] = ()  # any will do when empty
     served: list[Served] = field(default_factory=list)
     peak: int = 0  # most requests that were under way at once
     port: int = 0
@@ -99,19 +101,19 @@ class ModelServer:
         """Serve one request; whether the connection can carry another."""
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
         headers = {k.lower(): v.strip() for k, _, v in (line.partition(":") for line in head[1:])}
-        body = json.loads(await reader.readexactly(int(headers.get("content-length", 0))))
+        data = await reader.readexactly(int(headers.get("content-length", 0)))
+        wire = _Wire(reader, writer)
+        if head[0].startswith("GET "):
+            wire.reply(200, {"object": "list", "data": [{"id": name} for name in self.models]})
+            return True
+        assert f"{PATH} " in head[0], head[0]
         self._calls += 1
-        tag = headers.get("x-client-request-id", "").split("-")
-        ask = Ask(
-            call=self._calls,
-            attempt=int(tag[1]) if len(tag) > 1 and tag[1].isdigit() else self._calls,
-            body=body,
-            key=headers.get("authorization", "").removeprefix("Bearer "),
-        )
-        assert head[0].startswith(f"POST {PATH} "), head[0]
+        ask = _ask(self._calls, json.loads(data), headers, head[0].split()[1])
         fault = self.faults(ask)
         if self.key is not None and ask.key != self.key:
             fault = UNAUTHORIZED
+        elif self.models and ask.body["model"] not in self.models:
+            fault = UNKNOWN_MODEL
         began_s = time.monotonic()
         self._open += 1
         self.peak = max(self.peak, self._open)
@@ -119,7 +121,7 @@ class ModelServer:
         # Until it is known better: the client hung up, or the server was stopped.
         outcome = "dropped"
         try:
-            outcome = await self._answer(_Wire(reader, writer), ask, fault, sent)
+            outcome = await self._answer(wire, ask, fault, sent)
         finally:
             self._open -= 1
             self.served.append(
@@ -182,11 +184,14 @@ class _Wire:
     writer: asyncio.StreamWriter
 
     def refuse(self, fault: Fault) -> None:
+        after = "" if fault.retry_after is None else f"retry-after: {fault.retry_after}\r\n"
         error = {"message": fault.message, "code": fault.code}
-        body = json.dumps({"error": error}).encode()
-        after = f"retry-after: {fault.retry_after}\r\n" if fault.retry_after is not None else ""
+        self.reply(fault.status, {"error": error}, after)
+
+    def reply(self, status: int, value: dict[str, Any], headers: str = "") -> None:
+        body = json.dumps(value).encode()
         self.writer.write(
-            f"HTTP/1.1 {fault.status} No\r\ncontent-type: application/json\r\n{after}"
+            f"HTTP/1.1 {status} x\r\ncontent-type: application/json\r\n{headers}"
             f"content-length: {len(body)}\r\n\r\n".encode()
             + body
         )
@@ -219,6 +224,17 @@ class _Wire:
 
     async def until_dropped(self) -> None:
         await self.reader.read(1)
+
+
+def _ask(call: int, body: dict[str, Any], headers: dict[str, str], path: str) -> Ask:
+    tag = headers.get("x-client-request-id", "").split("-")
+    return Ask(
+        call=call,
+        attempt=int(tag[1]) if len(tag) > 1 and tag[1].isdigit() else call,
+        body=body,
+        key=headers.get("authorization", "").removeprefix("Bearer "),
+        path=path,
+    )
 
 
 def _pieces(reasoning: str, content: str, count: int) -> Iterator[tuple[str, str]]:
