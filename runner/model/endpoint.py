@@ -10,11 +10,11 @@ import time
 import uuid
 from dataclasses import dataclass, field
 
-import httpx
 import openai
 from openai.types.chat import ChatCompletionChunk
 
 from runner.errors import EndpointError, ModelError
+from runner.model.http import httpx
 from runner.model.presets import Service
 from runner.model.refusal import is_too_long, refusal, with_names
 from runner.model.resume import Turn

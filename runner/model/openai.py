@@ -21,9 +21,10 @@ from runner.model.tokens import Meter, estimate_tokens
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Draft:
-    """An answer so far, and the rendering of the prompt that it answers."""
+    """An answer so far. `text`: the rendering of the prompt; `asked`: with what was added to it."""
 
     text: str
+    asked: str
     shortened: int
     reasoning: str
     content: str
@@ -80,6 +81,7 @@ class OpenAIModel:
             reasoning, content = pieces.texts()
             return _Draft(
                 text=text,
+                asked=text,
                 shortened=shortened,
                 reasoning=reasoning,
                 content=content,
@@ -118,24 +120,28 @@ class OpenAIModel:
 
     async def _rethought(self, draft: _Draft, errand: Errand) -> _Draft | None:
         """The question asked again, with less thinking; None where nothing came of it."""
-        turn = think_less(draft.text, dict(self._service.preset.less_thinking))
+        asked, turn = think_less(draft.text, dict(self._service.preset.less_thinking))
         pieces = await self._more(turn, errand)
         if pieces is None:
             return None
         reasoning, content = pieces.texts()
         return replace(
-            draft, reasoning=_both(draft.reasoning, reasoning), content=content, cut=pieces.cut
+            draft,
+            asked=asked,
+            reasoning=_both(draft.reasoning, reasoning),
+            content=content,
+            cut=pieces.cut,
         )
 
     async def _continued(self, draft: _Draft, errand: Errand) -> _Draft | None:
         """The draft with more of its rest; None where nothing came of it."""
         how = self._resume
-        turn = go_on(how, draft.text, draft.reasoning, draft.content)
+        turn = go_on(how, draft.asked, draft.reasoning, draft.content)
         pieces = await self._more(turn, errand)
         if pieces is None and how != "turn":
             # An older server, or a proxy, may not know its vendor's own way: a question it knows.
             how = "turn"
-            turn = go_on(how, draft.text, draft.reasoning, draft.content)
+            turn = go_on(how, draft.asked, draft.reasoning, draft.content)
             pieces = await self._more(turn, errand)
         if pieces is None:
             return None

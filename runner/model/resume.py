@@ -5,7 +5,8 @@ Owns the words and shapes of such requests, and the joining of two parts. Pure t
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import re
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from runner.extract import code_blocks
@@ -22,6 +23,7 @@ GO_ON = (
 # Shorter repeats happen by chance: an indentation, a closing bracket.
 _MIN_OVERLAP_CHARS = 12
 _MAX_OVERLAP_CHARS = 2_000
+_OPENS = re.compile(r"(`{3,}|~{3,})[ \t]*\w")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,10 +40,10 @@ def first(text: str) -> Turn:
     return Turn(messages=({"role": "user", "content": text},))
 
 
-def think_less(text: str, extra: dict[str, Any]) -> Turn:
-    """The question again, after an answer that was all thinking."""
-    message = {"role": "user", "content": f"{text}\n\n{LESS_THINKING}"}
-    return Turn(messages=(message,), extra=extra)
+def think_less(text: str, extra: dict[str, Any]) -> tuple[str, Turn]:
+    """The question again, after an answer that was all thinking; its new text and the request."""
+    asked = f"{text}\n\n{LESS_THINKING}"
+    return asked, replace(first(asked), extra=extra)
 
 
 def go_on(how: Resume, text: str, reasoning: str, content: str) -> Turn:
@@ -65,19 +67,27 @@ def join(content: str, rest: str) -> str:
     anew; the last gives two blocks, of which the second is whole.
     """
     blocks = list(code_blocks(content))
-    if blocks and not blocks[-1].closed and rest.lstrip().startswith(("```", "~~~")):
-        inner = rest.lstrip().partition("\n")[2]
-        if _starts_anew(blocks[-1].text, inner):
+    fence, _, inner = rest.lstrip().partition("\n")
+    # A bare fence is the end of the block; one that names a language opens it again.
+    if blocks and not blocks[-1].closed and _OPENS.match(fence):
+        if _first_line(blocks[-1].text) == _first_line(inner):
             return f"{content}\n```\n\n{rest.lstrip()}"
         rest = inner
-    most = min(len(content), len(rest), _MAX_OVERLAP_CHARS)
-    for size in range(most, _MIN_OVERLAP_CHARS - 1, -1):
-        if content.endswith(rest[:size]):
-            return content + rest[size:]
-    return content + rest
+    return content + rest[_repeated_chars(content, rest) :]
 
 
-def _starts_anew(begun: str, again: str) -> bool:
-    begun_lines = [line for line in begun.split("\n") if line.strip()][:2]
-    again_lines = [line for line in again.split("\n") if line.strip()][:2]
-    return bool(begun_lines) and begun_lines == again_lines
+def _repeated_chars(content: str, rest: str) -> int:
+    """How much of `rest` is the last line or lines of `content` over again."""
+    # From a line's start only: within a line, text that repeats itself is more likely meant.
+    start = max(0, len(content) - _MAX_OVERLAP_CHARS)
+    while (start := content.find("\n", start) + 1) > 0:
+        size = len(content) - start
+        if size < _MIN_OVERLAP_CHARS:
+            break
+        if rest.startswith(content[start:]):
+            return size
+    return 0
+
+
+def _first_line(code: str) -> str | None:
+    return next((line for line in code.split("\n") if line.strip()), None)

@@ -9,7 +9,6 @@ import email.utils
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-import httpx
 import openai
 from tenacity import (
     AsyncRetrying,
@@ -20,6 +19,7 @@ from tenacity import (
     wait_random_exponential,
 )
 
+from runner.model.http import httpx
 from runner.model.stream import BrokenStream
 
 

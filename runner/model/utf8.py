@@ -8,7 +8,7 @@ from __future__ import annotations
 import codecs
 from collections.abc import AsyncIterator
 
-import httpx
+from runner.model.http import httpx
 
 
 async def repair(response: httpx.Response) -> None:

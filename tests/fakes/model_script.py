@@ -17,6 +17,8 @@ FaultKind = Literal[
     "stalled",  # half of the stream, then silence
     "garbage",  # half of the stream, then a piece that is no JSON
     "error_event",  # half of the stream, then an error as an event
+    "keep_alive",  # half of the stream, then comments without an end
+    "interrupted",  # half of the stream, then an end that is none: DeepSeek without resources
     "not_utf8",  # whole, but with a byte in the answer that no UTF-8 has
     "cut",  # half of the answer, then the length limit
     "all_thought",  # the thinking only, then the length limit
@@ -53,6 +55,8 @@ BROKEN = Fault(kind="broken")
 STALLED = Fault(kind="stalled")
 GARBAGE = Fault(kind="garbage")
 ERROR_EVENT = Fault(kind="error_event")
+KEEP_ALIVE = Fault(kind="keep_alive")
+INTERRUPTED = Fault(kind="interrupted")
 NOT_UTF8 = Fault(kind="not_utf8")
 CUT = Fault(kind="cut")
 ALL_THOUGHT = Fault(kind="all_thought")
@@ -67,6 +71,8 @@ PASSING = (
     STALLED,
     GARBAGE,
     ERROR_EVENT,
+    KEEP_ALIVE,
+    INTERRUPTED,
     NOT_UTF8,
     CUT,
     ALL_THOUGHT,
@@ -94,13 +100,17 @@ class Ask:
         return "".join(m["content"] for m in self.body["messages"] if m["role"] == "assistant")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Reply:
-    """What the model would say in full. `counted`: the endpoint counts tokens."""
+    """What the model would say in full.
+
+    `counted`: the endpoint counts tokens. `reasoning_name`: what it calls the thinking.
+    """
 
     content: str
     reasoning: str = ""
     counted: bool = True
+    reasoning_name: str = "reasoning_content"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
