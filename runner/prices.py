@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -97,10 +98,11 @@ def _price(model: str, row: object) -> Price:
 
 
 def _dollars(model: str, value: object) -> float:
-    try:
-        usd = float(value) if isinstance(value, (str, int, float)) else float("nan")
-    except ValueError:
-        usd = float("nan")
+    usd = float("nan")
+    # TOML's true and false are numbers to Python.
+    if isinstance(value, (str, int, float)) and not isinstance(value, bool):
+        with suppress(ValueError):
+            usd = float(value)
     if not 0 <= usd < float("inf"):
         raise RunnerError(f"the price of {model!r} holds {value!r}: dollars for a million tokens")
     return usd

@@ -27,7 +27,9 @@ def is_too_long(error: BaseException) -> bool:
     """Whether the endpoint says that the prompt does not fit into the model's context."""
     if not isinstance(error, openai.APIStatusError) or error.status_code not in (400, 413, 422):
         return False
-    return error.status_code == 413 or _TOO_LONG.search(f"{error.code} {error.message}") is not None
+    if error.status_code == 413:
+        return True
+    return _TOO_LONG.search(f"{error.code} {error.message}") is not None
 
 
 def refusal(error: Exception, service: Service, where: str, tries: int) -> EndpointError:
@@ -35,7 +37,7 @@ def refusal(error: Exception, service: Service, where: str, tries: int) -> Endpo
     preset = service.preset
     if isinstance(error, openai.APIStatusError):
         status = error.status_code
-        reason = _reason(error.message, service)
+        reason = _reason(_said(error), service)
         if status in (401, 403):
             message = f"{where} refused the key ({status}): check {preset.key_variable}"
             return EndpointError(message, kind="key", tries=tries)
@@ -66,6 +68,13 @@ def with_names(error: EndpointError, wanted: str, served: Sequence[str]) -> Endp
     names = one_line(", ".join(close), MAX_REASON_CHARS)
     message = f"{error}; it serves {names}" if names else str(error)
     return EndpointError(message, kind=error.kind, tries=error.tries)
+
+
+def _said(error: openai.APIStatusError) -> str:
+    """The endpoint's own words, without the JSON around them where that can be seen through."""
+    body = error.body
+    said = body.get("message") if isinstance(body, dict) else None
+    return said if isinstance(said, str) else error.message
 
 
 def _after(tries: int) -> str:

@@ -128,7 +128,7 @@ class ScriptedModel:
         self.closed = False
         self.name = "scripted"
 
-    async def answer(self, prompt):
+    async def answer(self, prompt, progress=None):
         self.prompts.append(prompt)
         if self.clock is not None:
             self.clock.advance(self.seconds)

@@ -121,8 +121,8 @@ def test_gives_up_at_once_where_asking_again_cannot_help(serve, ask, status, kin
     server = serve(faults=in_order([fault]))
     with pytest.raises(EndpointError) as caught:
         ask(server.url)
-    message = str(caught.value).replace("Error code: 400 - ", "")
-    assert words.split(": ")[0] in message
+    message = str(caught.value)
+    assert words in message
     assert "\n" not in message
     assert KEY not in message
     assert (caught.value.kind, caught.value.tries, len(server.served)) == (kind, 1, 1)
