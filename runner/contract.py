@@ -261,9 +261,13 @@ class Evaluation(Wire):
 
 
 class TokenUsage(Wire):
-    """Tokens of one answer. `None`: the endpoint did not say."""
+    """Tokens of one answer. `None`: the endpoint did not say.
+
+    `cached_prompt_tokens` are those of the prompt that a vendor's cache served, at a lower price.
+    """
 
     prompt_tokens: Annotated[int, Field(ge=0)] | None = None
+    cached_prompt_tokens: Annotated[int, Field(ge=0)] | None = None
     reasoning_tokens: Annotated[int, Field(ge=0)] | None = None
     completion_tokens: Annotated[int, Field(ge=0)] | None = None
 

@@ -43,6 +43,7 @@ class ModelServer:
     pace: Pace = field(default_factory=Pace)
     key: str | None = None  # any will do when None
     models: tuple[str, ...] = ()  # any will do when empty
+    think_on: bool = False  # also where it continues an answer
     served: list[Served] = field(default_factory=list)
     peak: int = 0  # most requests that were under way at once
     port: int = 0
@@ -65,6 +66,14 @@ class ModelServer:
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}/v1"
+
+    def settle(self) -> list[Served]:
+        """All that was served, once nothing is under way: a client that hung up is seen late."""
+        deadline_s = time.monotonic() + 5
+        while self._open and time.monotonic() < deadline_s:
+            time.sleep(0.005)
+        assert not self._open
+        return self.served
 
     @property
     def paid(self) -> list[Served]:
@@ -123,7 +132,6 @@ class ModelServer:
         try:
             outcome = await self._answer(wire, ask, fault, sent)
         finally:
-            self._open -= 1
             self.served.append(
                 Served(
                     ask=ask,
@@ -133,6 +141,7 @@ class ModelServer:
                     ended_s=time.monotonic(),
                 )
             )
+            self._open -= 1
         return outcome in PAID or outcome == "status"
 
     async def _answer(self, wire: _Wire, ask: Ask, fault: Fault | None, sent: list[str]) -> str:
@@ -150,10 +159,11 @@ class ModelServer:
         wire.begin()
         rest = {"cut": content[: len(content) // 2], "all_thought": ""}.get(kind or "", content)
         # A model that is continued has done its thinking.
-        pieces = list(_pieces("" if ask.partial else reply.reasoning, rest, self.pace.pieces))
+        reasoning = "" if ask.partial and not self.think_on else reply.reasoning
+        pieces = list(_pieces(reasoning, rest, self.pace.pieces))
         whole = len(pieces) if kind in PAID or kind is None else len(pieces) // 2
         for name, text in pieces[:whole]:
-            await wire.event(_chunk({name: text}))
+            await wire.event(_chunk({name if name == "content" else reply.reasoning_name: text}))
             if name == "content":
                 sent.append(text)
             await asyncio.sleep(len(text) / CHARS_PER_TOKEN / self.pace.tokens_per_s)
@@ -162,10 +172,14 @@ class ModelServer:
         elif kind == "stalled":
             await wire.until_dropped()
             return kind
+        elif kind == "keep_alive":
+            await wire.comment_until_dropped()
         elif kind == "garbage":
             await wire.raw(b"data: {no json\n\n")
         elif kind == "error_event":
             await wire.event({"error": {"message": "the engine died"}})
+        elif kind == "interrupted":
+            await wire.event(_chunk({}, "insufficient_system_resource"))
         if kind is not None and kind not in PAID:
             wire.reset()
             return kind
@@ -224,6 +238,11 @@ class _Wire:
 
     async def until_dropped(self) -> None:
         await self.reader.read(1)
+
+    async def comment_until_dropped(self) -> None:
+        dropped = asyncio.ensure_future(self.reader.read(1))
+        while not (await asyncio.wait({dropped}, timeout=0.05))[0]:
+            await self.raw(b": keep-alive\n\n")
 
 
 def _ask(call: int, body: dict[str, Any], headers: dict[str, str], path: str) -> Ask:

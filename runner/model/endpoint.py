@@ -1,0 +1,147 @@
+"""One OpenAI-compatible endpoint: a request goes out, and comes back whole or as a refusal.
+
+Owns the client, the stream and the silence that is too long. Decides nothing about answers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from dataclasses import dataclass, field
+
+import openai
+from openai.types.chat import ChatCompletionChunk
+
+from runner.errors import EndpointError, ModelError
+from runner.model.http import httpx
+from runner.model.presets import Service
+from runner.model.refusal import is_too_long, refusal, with_names
+from runner.model.resume import Turn
+from runner.model.retry import RetryPolicy, retrying
+from runner.model.stream import BrokenStream, Pieces
+from runner.model.tokens import Meter, Spent
+from runner.model.utf8 import HEADERS, repair
+
+# For the list of models that a refusal quotes: worth a moment, no more.
+_LIST_S = 5.0
+_FAILURES = (openai.OpenAIError, httpx.HTTPError, BrokenStream, ValueError, TimeoutError)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Errand:
+    """The work on one answer: until when (`time.monotonic`), what it cost, who is told."""
+
+    attempt: int
+    deadline_s: float
+    meter: Meter
+    spent: Spent = field(default_factory=Spent)
+
+    @property
+    def time_left_s(self) -> float:
+        return self.deadline_s - time.monotonic()
+
+
+class Endpoint:
+    """One model of one endpoint. Raises ModelError where the address is none."""
+
+    def __init__(self, service: Service, policy: RetryPolicy) -> None:
+        self._service = service
+        self._policy = policy
+        self._run_id = uuid.uuid4().hex
+        self._idle_s = service.settings.idle_timeout_s
+        try:
+            self._client = openai.AsyncOpenAI(
+                # A server of one's own takes any key, but the client insists on one.
+                api_key=service.api_key or "none",
+                base_url=service.base_url,
+                # Retries are ours: the client's know nothing of the budget.
+                max_retries=0,
+                timeout=self._timeout(),
+                default_headers=HEADERS,
+                http_client=openai.DefaultAsyncHttpxClient(event_hooks={"response": [repair]}),
+            )
+        except (openai.OpenAIError, httpx.InvalidURL, ValueError) as error:
+            raise ModelError(f"cannot use the endpoint {service.base_url!r}: {error}") from error
+        self._where = str(self._client.base_url).rstrip("/")
+        self._beta = self._client.with_options(base_url=f"{self._where}/beta")
+
+    async def ask(self, turn: Turn, errand: Errand) -> Pieces:
+        """The whole stream that answers `turn`, after as many tries as policy and time allow.
+
+        Raises EndpointError; its kind is `context` where the prompt is too long for the model.
+        """
+        tries = 0
+
+        async def once() -> Pieces:
+            nonlocal tries
+            tries += 1
+            return await self._stream(turn, errand)
+
+        try:
+            pieces: Pieces = await retrying(self._policy, errand.time_left_s)(once)
+        except _FAILURES as error:
+            if is_too_long(error):
+                message = f"the prompt is too long for {self._service.model!r} at {self._where}"
+                raise EndpointError(message, kind="context", tries=tries) from error
+            refused = refusal(error, self._service, self._where, tries)
+            if refused.kind == "model":
+                refused = with_names(refused, self._service.model, await self._models())
+            raise refused from error
+        return pieces
+
+    async def close(self) -> None:
+        await self._client.close()
+
+    async def _stream(self, turn: Turn, errand: Errand) -> Pieces:
+        service, pieces = self._service, Pieces()
+        options: dict[str, float] = dict(service.sampling)
+        if service.settings.max_answer_tokens is not None:
+            options["max_tokens"] = service.settings.max_answer_tokens
+        client = self._beta if turn.beta else self._client
+        # A name for the endpoint's logs (OpenAI's API reference, "Debugging requests").
+        tag = f"{self._run_id}-{errand.attempt}-{errand.spent.requests + 1}"
+        complete = False
+        try:
+            stream = await client.chat.completions.create(  # type: ignore[call-overload]
+                model=service.model,
+                messages=list(turn.messages),
+                stream=True,
+                stream_options={"include_usage": True},
+                extra_body=turn.extra or None,
+                extra_headers={"X-Client-Request-Id": tag},
+                **options,
+            )
+            async with stream:
+                await self._read(stream, pieces, errand.meter)
+            pieces.check_end()
+            complete = True
+        finally:
+            usage = pieces.usage
+            errand.spent.add(usage, complete=complete)
+        errand.meter.finish(usage, *pieces.chars)
+        return pieces
+
+    async def _read(
+        self, stream: openai.AsyncStream[ChatCompletionChunk], pieces: Pieces, meter: Meter
+    ) -> None:
+        chunks = aiter(stream)
+        while True:
+            # Not only the connection's silence: keep-alive comments bring no token either.
+            async with asyncio.timeout(self._idle_s):
+                chunk = await anext(chunks, None)
+            if chunk is None:
+                return
+            pieces.add(chunk)
+            meter.update(*pieces.chars)
+
+    async def _models(self) -> list[str]:
+        """The names that the endpoint serves; none where it does not say."""
+        try:
+            page = await self._client.models.list(timeout=_LIST_S)
+        except _FAILURES:
+            return []
+        return [model.id for model in page.data]
+
+    def _timeout(self) -> openai.Timeout:
+        return openai.Timeout(self._idle_s, connect=min(15.0, self._idle_s), write=60.0)
