@@ -18,7 +18,9 @@ from runner.tune.standing import Estimate, estimate, mean_of
 # Milliseconds of some calls of arm `arm` in lane `lane`, taken within `left_s` seconds; None where
 # that failed, and then the arm is out.
 Measure = Callable[[int, int, float], Sequence[float] | None]
-MAX_ROUNDS = 16  # of one arm in one lane; of 8 calls each, more than a verdict takes
+MAX_ROUNDS = 8  # of one arm in one lane and one rung
+_KNOWN_WELL = 0.02  # an interval this wide, as a share of the time
+_MAX_RUNGS = 10  # more than 512 arms need; a clock that never gets steady ends here
 # A measurement is begun when this many times the longest one of its lane still fits.
 _CAUTION = 1.5
 
@@ -76,7 +78,7 @@ def halve(contest: Contest) -> Standings:
     """Time all arms once, then each time the better half again, twice as often.
 
     An arm stays while it is in the better half overall or in one lane. Ends when one arm is left
-    everywhere, at MAX_ROUNDS, or when no further measurement fits into the budget.
+    everywhere and its time is known well, or when no further measurement fits into the budget.
     """
     return _Halving(contest).run()
 
@@ -95,12 +97,11 @@ class _Halving:
         self._longest_s: dict[int, float] = {}
 
     def run(self) -> Standings:
-        whole = self._first_rung()
-        rounds = 1
-        while whole and rounds < MAX_ROUNDS and self._undecided():
+        whole, rounds = self._first_rung(), 1
+        while whole and not self._settled():
             whole = self._rung(rounds)
-            rounds *= 2
-        self._found.finalists = frozenset(a for arms in self._alive.values() for a in arms)
+            rounds = min(2 * rounds, MAX_ROUNDS)
+        self._found.finalists = frozenset(self._left())
         return self._found
 
     def _first_rung(self) -> bool:
@@ -163,9 +164,18 @@ class _Halving:
         }
         return {arm: one for arm, one in rows.items() if one is not None}
 
-    def _undecided(self) -> bool:
-        return any(len(set(arms) - {0}) > 1 or 0 in arms for arms in self._alive.values()) and (
-            len({arm for arms in self._alive.values() for arm in arms}) > 1
+    def _left(self) -> set[int]:
+        return {arm for arms in self._alive.values() for arm in arms}
+
+    def _settled(self) -> bool:
+        """Whether one arm is left for each objective, and all that are left are known well."""
+        if len(self._left()) < 2:
+            return True
+        if any(len(set(arms) - {0}) > 1 for arms in self._alive.values()):
+            return False
+        found = [self._rows(objective, arms) for objective, arms in self._alive.items()]
+        return all(one.width < _KNOWN_WELL for rows in found for one in rows.values()) or (
+            self._found.rungs > _MAX_RUNGS
         )
 
 

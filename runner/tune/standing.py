@@ -24,6 +24,11 @@ class Estimate:
     low_ms: float
     high_ms: float
 
+    @property
+    def width(self) -> float:
+        """Of the interval, as a share of the value."""
+        return (self.high_ms - self.low_ms) / self.value_ms
+
     def worse_than(self, other: Estimate) -> bool:
         """Whether the intervals leave no doubt."""
         return self.low_ms > other.high_ms

@@ -31,3 +31,8 @@ class Tuned(Wire):
     gain: Annotated[FiniteFloat, Field(gt=0)] | None = None
     reasons: dict[str, int] = Field(default_factory=dict)  # why some were dropped → how many
     stage_s: dict[str, FiniteFloat] = Field(default_factory=dict)
+
+
+def untuned(candidate: Candidate, note: str) -> Tuned:
+    """The candidate as it is, and why."""
+    return Tuned(candidate=candidate, config={}, tried=0, dropped=0, timed=0, note=note)
