@@ -1,4 +1,11 @@
-"""Tuning: launch parameters chosen by measuring, without spending tokens.
+"""Launch parameters chosen by measurement: what a kernel declares, the search, the frozen source.
 
-Owns the result's type. Knows nothing of the loop that asks for it.
+Torch-free, and runs no candidate: whoever has a GPU brings the measurements
+(`runner.verifier.gpu.tuning`).
 """
+
+from __future__ import annotations
+
+from runner.tune.types import Config, Scalar, Tuned
+
+__all__ = ["Config", "Scalar", "Tuned"]
