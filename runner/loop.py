@@ -22,6 +22,7 @@ from runner.journal import (
 )
 from runner.loop_io import LoopResult, Tools
 from runner.model import Answer, Prompt
+from runner.prompts.change import stated_change
 from runner.search import Step, Tried, next_step
 from runner.task import Task
 
@@ -180,7 +181,12 @@ class Loop:
             verifier_s=verifier_s,
             kept=repeats is None and self._is_better(evaluation),
         )
-        return Tried(attempt=attempt, candidate=candidate, repeats=repeats)
+        return Tried(
+            attempt=attempt,
+            candidate=candidate,
+            repeats=repeats,
+            change=stated_change(answer.content),
+        )
 
     def _is_better(self, evaluation: Evaluation) -> bool:
         if evaluation.status is not EvaluationStatus.PASSED:

@@ -7,7 +7,10 @@ import pytest
 from runner.contract import Evaluation, EvaluationStatus, Workload
 from runner.extract import code_blocks
 from runner.feedback import advice, describe_evaluation
-from runner.speed_feedback import RULES, WorkloadFacts, describe_speed, facts_of, suggestions
+from runner.speed_advice import MAX_SUGGESTIONS, suggestions
+from runner.speed_facts import WorkloadFacts, facts_of
+from runner.speed_feedback import describe_speed
+from runner.speed_rules import RULES
 from tests.fakes.measured import (
     ROOFLINE,
     baseline,
@@ -87,7 +90,7 @@ SILENT = [
 
 @pytest.mark.parametrize(("rule", "given", "words"), SPEAKS)
 def test_a_rule_speaks_from_its_facts(rule, given, words):
-    assert words in BY_NAME[rule].advise(given)
+    assert words in BY_NAME[rule].advise(given).text
 
 
 @pytest.mark.parametrize(("rule", "given"), SILENT)
