@@ -25,6 +25,9 @@ def describe_speed(evaluation: Evaluation, limit_chars: int = MAX_FACT_CHARS) ->
         raise ValueError("nothing was measured")
     facts = facts_of(evaluation)
     lines = [line for row in facts for line in _fact_lines(row)]
+    if performance.roofline is not None:
+        rate = performance.roofline.copy_gb_per_s
+        lines.append(f"A copy on this GPU reaches {rate:,.0f} GB/s.")
     text = "\n".join([*lines, *measurement_notes(performance)])
     parts = [f"Median GPU times. {RATIO_NOTE}", fenced(excerpt(text, limit_chars)), _goal(facts)]
     advice = suggestions(facts)
@@ -68,7 +71,7 @@ def _fact_lines(facts: WorkloadFacts) -> list[str]:
 
 
 def _work_lines(facts: WorkloadFacts) -> list[str]:
-    timing, roofline = facts.timing, facts.roofline
+    timing = facts.timing
     rates = []
     if timing.gb_per_s is not None:
         rates.append(f"{timing.gb_per_s:,.0f} GB/s")
@@ -79,8 +82,6 @@ def _work_lines(facts: WorkloadFacts) -> list[str]:
     if timing.bound is not None:
         rates.append(f"bound by {timing.bound}")
     lines = [", ".join(rates)] if rates else []
-    if roofline is not None:
-        lines.append(f"a copy on this GPU reaches {roofline.copy_gb_per_s:,.0f} GB/s")
     if timing.floor_ms:
         lines.append(
             f"no correct kernel can take less than {ms_text(timing.floor_ms)}: this one takes "

@@ -56,7 +56,8 @@ def _spills(facts: WorkloadFacts) -> Advice | None:
     if worst is None or worst.spill_bytes == 0 or facts.near_roofline:
         return None
     ways = ["use smaller tiles"]
-    if worst.num_stages > 1:
+    # A kernel without shared memory has no pipeline to shorten.
+    if worst.num_stages > 1 and worst.shared_bytes:
         ways.append(f"fewer pipeline stages (num_stages is {worst.num_stages})")
     ways.append(f"or spread the tile over more warps (num_warps is {worst.num_warps})")
     return Advice(
@@ -207,6 +208,8 @@ def _slow_arithmetic(facts: WorkloadFacts) -> Advice | None:
 def _middle_ground(facts: WorkloadFacts) -> Advice | None:
     share = facts.timing.roofline_share
     if share is None or facts.far_from_roofline or facts.near_roofline:
+        return None
+    if any(rule(facts) for rule in (_spills, _several_launches, _small_grid, _last_wave)):
         return None
     return Advice(
         text=f"At {share:.0%} of the roofline the design is sound, and its parameters decide: "

@@ -131,3 +131,10 @@ def where_to_begin(best: Tried) -> str:
         "Begin with the first suggestion under the kernel's figures that has not been tried, "
         "unless your own reading of the figures says otherwise."
     )
+
+
+def what_counts(best: Tried) -> str:
+    """When another kernel takes this one's place, for the end of a sentence."""
+    if best.attempt.evaluation.performance is None:
+        return "needs fewer resources, in the order named above"
+    return "is measured to be faster by more than the noise"

@@ -15,6 +15,7 @@ from runner.prompts.attempts import (
     next_step_text,
     repetition,
     source_of,
+    what_counts,
     what_works,
     where_to_begin,
 )
@@ -23,6 +24,7 @@ from runner.prompts.history import history_table, others_table
 from runner.prompts.remedies import not_a_kernel, ran_out_of_room
 from runner.prompts.review_points import count_points, guidance_section
 from runner.prompts.sections import (
+    ITS_DESIGN,
     answer_section,
     contract_section,
     exemplar_section,
@@ -66,7 +68,11 @@ def first(context: PromptContext, variant: int = 0) -> Question:
         None if figures is None else figures.roofline.multiprocessors,
     )
     begin = f"Other designs are tried beside yours. Yours is to be this one:\n\n> {way}"
-    slots = {**_shared(context), "strategy": begin if way else "", "answer": answer_section(())}
+    slots = {
+        **_shared(context),
+        "strategy": begin if way else "",
+        "answer": answer_section((), change=ITS_DESIGN),
+    }
     return question_of(
         lambda detail: render_prompt(
             "first",
@@ -88,6 +94,7 @@ def repair(context: PromptContext, line: Line) -> Question:
     brief = ran_out_of_room(evaluation)
     slots = {
         **_shared(context),
+        "gpu": gpu_section(context) if kernel is None else "",
         "repetition": repetition(last),
         "remedy": next_step_text(last, line),
         "answer": answer_section(steps, brief=brief),
@@ -119,6 +126,7 @@ def optimise(context: PromptContext, best: Tried, line: Line) -> Question:
     slots = {
         **_shared(context),
         "answer": answer_section((_BOTTLENECK,)),
+        "is_better": what_counts(best),
         "advice": where_to_begin(best),
     }
 

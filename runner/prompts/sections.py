@@ -19,6 +19,8 @@ from runner.timing_text import ms_text
 from runner.verifier.resources import MAX_SHARED_BYTES
 
 TARGET = "sm_90"
+NEW_IN_THIS_KERNEL = "what is new in this kernel and why it should help"
+ITS_DESIGN = "the design of this kernel in a few words"
 # Everything a triton-only candidate may ask of PyTorch.
 _TRITON_ONLY = (
     "All arithmetic on tensors happens in your own `@triton.jit` kernels, and at least one of them "
@@ -34,7 +36,7 @@ _MIXED = (
 # Triton's default for float32 operands is TF32, with 11 bits: right in the interpreter, which
 # multiplies in float32, and far outside the budget on the GPU.
 _FLOAT32_DOT = (
-    'In `tl.dot` on float32 operands pass `input_precision="ieee"` or `"tf32x3"`: the default '
+    ' In `tl.dot` on float32 operands pass `input_precision="ieee"` or `"tf32x3"`: the default '
     "rounds them to TF32, which is outside the budget on the GPU."
 )
 
@@ -107,8 +109,7 @@ def gpu_section(context: PromptContext) -> str:
         "gpu",
         name="" if name is None else f", one {_gpu_name(name)}",
         figures="\n".join(figures),
-        least="At that rate, reading every input once and writing every output once takes:\n\n"
-        + "\n".join(rows),
+        least="\n".join(rows),
     ).rstrip()
 
 
@@ -133,15 +134,16 @@ def source_section(source: str, title: str = "", limit_chars: int | None = None)
     return f"{title} {cut}\n\n{fenced(excerpt(source, limit_chars), 'python')}"
 
 
-def answer_section(steps: Sequence[str], *, brief: bool = False) -> str:
-    """The form of the answer: `steps`, then the change in one line, then the kernel.
+def answer_section(
+    steps: Sequence[str], *, change: str = NEW_IN_THIS_KERNEL, brief: bool = False
+) -> str:
+    """The form of the answer: `steps`, then the `change` in one line, then the kernel.
 
     `brief`: the answer before was cut at the length limit.
     """
     rows = [
         *steps,
-        "`CHANGE: ` and, on the same line, what is new in this kernel and why it should help. "
-        "It goes into the table of attempts.",
+        f"`CHANGE: ` and, on the same line, {change}. It goes into the table of attempts.",
         "The **complete updated kernel**: all of `kernel.py` in a single ```python block, as the "
         "last thing in the answer.",
     ]
