@@ -5,6 +5,8 @@ Owns that a question is on record before it is sent, and an answer before it is 
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from runner.errors import EndpointError, ModelError
 from runner.history import History
 from runner.journal import AnswerReceived, ModelFailed, PromptSent
@@ -34,7 +36,8 @@ class Asking:
         """What `stream` asks next, on record before it is sent."""
         view = self._history.view()
         move = next_move(view, stream)
-        question = question_of(self._tools.context, move, line_for(view, move))
+        context = replace(self._tools.context, figures=self._history.figures)
+        question = question_of(context, move, line_for(view, move))
         attempt = self._history.number_attempt()
         sent = PromptSent(
             at_s=self._at_s(),

@@ -19,6 +19,7 @@ from runner.resume import Restored, Unfinished
 from runner.search import at_roofline
 from runner.task import Task
 from runner.trial import Trial
+from runner.tried import Tried
 from runner.tune_phase import TunePhase
 
 BUDGET_SPENT = "budget spent"
@@ -53,7 +54,7 @@ class Loop:
         self._stop_reason: str | None = None
         self._stopping = asyncio.Event()
         self._asking = Asking(tools, self._history)
-        self._trial = Trial(task, tools, self._history)
+        self._trial = Trial(task, tools, self._history, self._note_best)
         self._tuning = TunePhase(self._history, tools, self._trial, lambda: self.time_left_s)
 
     @property
@@ -176,12 +177,14 @@ class Loop:
         self._asking.note_answer(mine)
         if self.time_left_s <= 0:
             return False
-        tried = await self._trial.judge_answer(mine.sent, mine.answer, mine.model_s)
-        if tried.attempt.kept:
-            if at_roofline(tried.attempt.evaluation):
-                self.stop(AT_ROOFLINE)
-            self._tuning.consider()
+        await self._trial.judge_answer(mine.sent, mine.answer, mine.model_s)
         return True
+
+    def _note_best(self, best: Tried) -> None:
+        """An early win ends nothing, unless there is nothing left to win."""
+        if at_roofline(best.attempt.evaluation):
+            self.stop(AT_ROOFLINE)
+        self._tuning.consider()
 
     def _limit_reached(self, *, new: bool) -> str | None:
         """Why nothing more is asked or judged; `new`: it would be a question of its own."""

@@ -6,6 +6,7 @@ Owns that no source is verified twice and that the best is saved before anything
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from runner.contract import Attempt, Candidate, Evaluation, EvaluationStatus, TokenUsage
 from runner.extract import NoKernel, extract_candidate, rejection
@@ -25,10 +26,13 @@ NO_TOKENS = TokenUsage(prompt_tokens=0, reasoning_tokens=0, completion_tokens=0)
 class Trial:
     """Brings attempts to their ends, several at a time.
 
-    `idle` is set while no judge is asked for a verdict.
+    `idle` is set while no judge is asked for a verdict; `on_best` hears of every new best.
     """
 
-    def __init__(self, task: Task, tools: Tools, history: History) -> None:
+    def __init__(
+        self, task: Task, tools: Tools, history: History, on_best: Callable[[Tried], None]
+    ) -> None:
+        self._on_best = on_best
         self._entry = task.problem.entry
         self._tools = tools
         self._history = history
@@ -37,8 +41,8 @@ class Trial:
         self.idle = asyncio.Event()
         self.idle.set()
 
-    async def judge_answer(self, sent: PromptSent, answer: Answer, model_s: float) -> Tried:
-        """The finished attempt of an answer. Raises RunnerError where the machine fails."""
+    async def judge_answer(self, sent: PromptSent, answer: Answer, model_s: float) -> None:
+        """Bring an answer to its end. Raises RunnerError where the machine fails."""
         found = extract_candidate(
             answer.content, entry=self._entry, attempt=sent.attempt, cut=answer.cut
         )
@@ -59,9 +63,7 @@ class Trial:
             kept=repeats is None and self._history.is_better(judged.evaluation),
         )
         change = stated_change(answer.content)
-        return self._finish(
-            Tried(attempt=attempt, candidate=candidate, repeats=repeats, change=change)
-        )
+        self._finish(Tried(attempt=attempt, candidate=candidate, repeats=repeats, change=change))
 
     async def judge_tuned(self, event: TuneFinished) -> None:
         """Bring what came of tuning to its end, as an attempt that no model was asked for."""
@@ -89,14 +91,15 @@ class Trial:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _finish(self, tried: Tried) -> Tried:
+    def _finish(self, tried: Tried) -> None:
         """Best on disk, then history, then the announcement: a kill in between loses nothing."""
         if tried.attempt.kept:
             self._tools.save_best(tried)
         self._history.finished(tried)
         at_s = self._tools.clock() - self._tools.started_s
         self._tools.emit(AttemptFinished(at_s=at_s, attempt=tried.attempt, repeats=tried.repeats))
-        return tried
+        if tried.attempt.kept:
+            self._on_best(tried)
 
     async def _verdict(self, candidate: Candidate) -> tuple[Judged, int | None]:
         """The verdict on a source, and the attempt that it repeats, if it does."""

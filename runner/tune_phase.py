@@ -14,10 +14,12 @@ from typing import Protocol
 
 from runner.contract import Candidate
 from runner.errors import RunnerError
+from runner.fingerprint import fingerprint
 from runner.history import History
 from runner.journal import TuneFinished, TuneSkipped
 from runner.loop_io import Tools
 from runner.tried import Tried
+from runner.tune.types import Tuned, untuned
 
 # A judge that tunes gives no verdicts: no longer than a model takes for an answer or two.
 MAX_TUNE_S = 120.0
@@ -92,20 +94,27 @@ class TunePhase:
         began_s = self._tools.clock()
         try:
             tuned = await tune(best.candidate, min(MAX_TUNE_S, self._time_left_s()))
-            note = "nothing to tune" if tuned is None else tuned.note
         except RunnerError as error:
             # The kernel is as good as it was; the next verdict says whether the machine is.
-            tuned, note = None, f"tuning failed: {error}"
+            tuned = untuned(best.candidate, f"tuning failed: {error}")
+        await self._conclude(best, tuned, self._tools.clock() - began_s)
+
+    async def _conclude(self, best: Tried, tuned: Tuned | None, tune_s: float) -> None:
+        """Put the result on record, and have it judged where it is another kernel."""
+        if best.candidate is None:
+            raise ValueError("only a kernel is tuned")
+        tuned = tuned or untuned(best.candidate, "nothing to tune")
+        changed = fingerprint(tuned.candidate.source) != fingerprint(best.candidate.source)
         event = TuneFinished(
             at_s=self._at_s(),
             of=best.attempt.index,
-            attempt=None if tuned is None else self._history.number_attempt(),
-            source=None if tuned is None else tuned.candidate.source,
-            tried=0 if tuned is None else tuned.tried,
-            dropped=0 if tuned is None else tuned.dropped,
-            timed=0 if tuned is None else tuned.timed,
-            note=note,
-            tune_s=self._tools.clock() - began_s,
+            attempt=self._history.number_attempt() if changed else None,
+            source=tuned.candidate.source if changed else None,
+            tried=tuned.tried,
+            dropped=tuned.dropped,
+            timed=tuned.timed,
+            note=tuned.note,
+            tune_s=tune_s,
         )
         self._history.tune_finished(event)
         self._tools.emit(event)

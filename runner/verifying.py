@@ -5,10 +5,12 @@ Owns how a run's verifier is made and what the loop sees of it. Judges nothing i
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from runner.contract import Candidate, Environment, Evaluation
 from runner.task import Task
+from runner.tune.types import Tuned
 
 if TYPE_CHECKING:
     from runner.verifier import Verifier
@@ -53,6 +55,11 @@ class VerifierJudge:
         """The verdict that is reported; one that nobody waits for any more makes way."""
         self._verifier.abandon()
         return self._verifier.finalize(candidate)
+
+    @property
+    def tune(self) -> Callable[[Candidate, float], Tuned | None] | None:
+        """Tunes a candidate; None without a GPU, where nothing is timed."""
+        return None if self._verifier.device == "cpu" else self._verifier.tune
 
     def rank(self, evaluation: Evaluation) -> tuple[float, ...]:
         from runner.verifier import rank

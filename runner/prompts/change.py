@@ -8,12 +8,23 @@ from __future__ import annotations
 import re
 
 from runner.one_line import one_line
+from runner.prompts.fences import lines_of
 
 MAX_CHANGE_CHARS = 160
-_STATED = re.compile(r"^[\s>*_`#-]*CHANGE[*_`\s]*:(?P<change>.*)$", re.MULTILINE)
+# As models write it: plain, in bold, in a list or a heading, within backticks.
+_STATED = re.compile(r"^[\s>*_`#\d.)-]*CHANGE[*_`\s]*:(?P<change>.*)$")
 
 
 def stated_change(content: str) -> str | None:
-    """The last change that an answer states, on one printable line; None where it states none."""
-    stated = [one_line(match["change"]).strip("*_` ") for match in _STATED.finditer(content)]
-    return next((one_line(text, MAX_CHANGE_CHARS) for text in reversed(stated) if text), None)
+    """The change that an answer states, on one printable line of at most `MAX_CHANGE_CHARS`.
+
+    The last such line outside of code counts, as the last kernel does. None where the answer
+    states none.
+    """
+    found: str | None = None
+    for line, in_code in lines_of(content):
+        match = None if in_code else _STATED.match(line)
+        if match is not None:
+            text = one_line(match["change"]).strip("*_` ")
+            found = one_line(text, MAX_CHANGE_CHARS) or found
+    return found

@@ -1,158 +1,175 @@
-"""The questions that the loop asks: a beginning, a repair, an optimisation, a review.
+"""The questions: the first one, a repair, an optimisation, a review, each also in shorter forms.
 
-Owns which section stands in which question. Pure: what to ask is `runner.search`'s to decide.
+Owns what a question is made of, and what it gives up first where a model's context is small. Pure:
+`runner.search` decides which question is asked, and about which attempt.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
-from runner.feedback import describe_briefly, describe_evaluation
+from runner.feedback import describe_evaluation
 from runner.prompts import render_prompt
+from runner.prompts.attempts import (
+    faulty_source,
+    last_of,
+    last_try,
+    next_step_text,
+    repetition,
+    source_of,
+    what_counts,
+    what_works,
+    where_to_begin,
+)
+from runner.prompts.context import Exemplar, GpuFigures, PromptContext
+from runner.prompts.history import history_table, others_table
+from runner.prompts.remedies import not_a_kernel, ran_out_of_room
+from runner.prompts.review_points import count_points, guidance_section
 from runner.prompts.sections import (
+    ITS_DESIGN,
+    answer_section,
     contract_section,
-    guidance_section,
+    exemplar_section,
+    gpu_section,
     source_section,
     task_section,
 )
-from runner.task import Task
-from runner.timing_text import ms_text
+from runner.prompts.shorten import Detail, Question, question_of
+from runner.prompts.strategies import strategy
 from runner.tried import Line, Tried
-from runner.verifier.resources import geometric_mean_ms
 
-# How many earlier attempts a prompt lists: enough to see a circle, few enough to stay short.
-MAX_EARLIER = 6
+__all__ = [
+    "Exemplar",
+    "GpuFigures",
+    "Line",
+    "PromptContext",
+    "Question",
+    "first",
+    "optimise",
+    "repair",
+    "review",
+]
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PromptContext:
-    """What every question of a run has in common."""
-
-    task: Task
-    triton_version: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
-    """A question, and the same with less in it, longest first, for a model of a small context."""
-
-    text: str
-    shorter: tuple[str, ...] = ()
-
-
-def first(context: PromptContext, variant: int) -> Question:
-    """A beginning from nothing."""
-    return Question(text=render_prompt("first", **_slots(context)))
+_DIAGNOSIS = (
+    "`DIAGNOSIS: ` and one or two sentences: which line is wrong, and why the findings above "
+    "follow from it."
+)
+_BOTTLENECK = (
+    "`DIAGNOSIS: ` and one or two sentences: what holds the kernel above back, and by which "
+    "figure you know."
+)
 
 
-def review(context: PromptContext) -> Question:
-    """The reviewer's words on the kernel that the run started from."""
-    if context.task.parent is None:
-        raise ValueError("a review is about a kernel")
-    source = source_section(context.task.parent.source, "Its source, the whole of `kernel.py`:")
-    return Question(text=render_prompt("review", source=source, **_slots(context)))
-
-
-def repair(context: PromptContext, line: Line) -> Question:
-    """The last failure of a line, with the source that it is about."""
-    long = _repair(context, line, earlier=True)
-    short = _repair(context, line, earlier=False)
-    return Question(text=long, shorter=(short,) if short != long else ())
-
-
-def optimise(context: PromptContext, best: Tried, line: Line) -> Question:
-    """The best kernel of a line, with what was tried since and not kept."""
-    long = _optimise(context, best, line, earlier=True)
-    short = _optimise(context, best, line, earlier=False)
-    return Question(text=long, shorter=(short,) if short != long else ())
-
-
-def _slots(context: PromptContext) -> dict[str, str]:
-    return {
-        "task": task_section(context.task),
-        "guidance": guidance_section(context.task.feedback),
-        "contract": contract_section(context.task, context.triton_version),
+def first(context: PromptContext, variant: int = 0) -> Question:
+    """The first question of a line. `variant` numbers lines that begin in parallel: each other
+    one begins in another way, number 0 as the model likes."""
+    figures = context.figures
+    way = strategy(
+        context.task.problem,
+        variant,
+        None if figures is None else figures.roofline.multiprocessors,
+    )
+    begin = f"Other designs are tried beside yours. Yours is to be this one:\n\n> {way}"
+    slots = {
+        **_shared(context),
+        "strategy": begin if way else "",
+        "answer": answer_section((), change=ITS_DESIGN),
     }
-
-
-def _repair(context: PromptContext, line: Line, *, earlier: bool) -> str:
-    tried, last, parent = line.attempts, line.attempts[-1], context.task.parent
-    verdict = describe_evaluation(last.attempt.evaluation)
-    with_source = next((row for row in reversed(tried) if row.candidate is not None), None)
-    if with_source is not None and with_source.candidate is not None:
-        title = "The kernel that this is about, the whole of `kernel.py`:"
-        if with_source is not last:
-            brief = describe_briefly(with_source.attempt.evaluation)
-            title = (
-                f"The last answer with a kernel was attempt {with_source.attempt.index}: {brief}"
-            )
-        source = source_section(with_source.candidate.source, title)
-    elif parent is not None:
-        source = source_section(parent.source, "The kernel under review:")
-    else:
-        source = ""
-    if last.repeats is not None:
-        verdict += f"\n\n{_repetition(last)}"
-    rows = _earlier(tried[:-1]) if earlier else ""
-    return render_prompt("repair", verdict=verdict, source=source, earlier=rows, **_slots(context))
-
-
-def _optimise(context: PromptContext, best: Tried, line: Line, *, earlier: bool) -> str:
-    if best.candidate is None:
-        raise ValueError("a kernel that passed has a source")
-    last = line.attempts[-1]
-    before = [row for row in line.attempts[:-1] if row is not best]
-    return render_prompt(
-        "optimise",
-        verdict=describe_evaluation(best.attempt.evaluation),
-        source=source_section(best.candidate.source),
-        last_try="" if last is best else _not_kept(last, best),
-        earlier=_earlier(before) if earlier else "",
-        **_slots(context),
+    return question_of(
+        lambda detail: render_prompt(
+            "first",
+            exemplar=exemplar_section(context.exemplar if detail.kernels else None),
+            **slots,
+        )
     )
 
 
-def _not_kept(last: Tried, best: Tried) -> str:
-    """What the attempt after the best one was, and why the best one stays."""
-    if last.repeats is not None:
-        return f"## The last try\n\n{_repetition(last)}"
-    if last.passed:
-        why = f"It passed too, but is no better{_by_time(last, best)}, so the kernel above stays."
-    else:
-        why = "It was not kept."
-    parts = [f"## The last try\n\n{why}", describe_evaluation(last.attempt.evaluation)]
-    if last.candidate is not None:
-        parts.append(source_section(last.candidate.source))
-    return "\n\n".join(parts)
+def repair(context: PromptContext, line: Line) -> Question:
+    """After a failure with nothing right yet: the last verdict, its kernel, and the next step.
+
+    Raises ValueError for a line without attempts, or whose last one passed.
+    """
+    last = last_of(line)
+    evaluation = last.attempt.evaluation
+    kernel = next((row for row in reversed(line.attempts) if row.candidate is not None), None)
+    steps = () if not_a_kernel(evaluation) else (_DIAGNOSIS,)
+    brief = ran_out_of_room(evaluation)
+    slots = {
+        **_shared(context),
+        "gpu": gpu_section(context) if kernel is None else "",
+        "repetition": repetition(last),
+        "remedy": next_step_text(last, line),
+        "answer": answer_section(steps, brief=brief),
+    }
+
+    def render(detail: Detail) -> str:
+        return render_prompt(
+            "repair",
+            verdict=describe_evaluation(
+                evaluation, source_of(last), limit_chars=detail.findings_chars
+            ),
+            source=faulty_source(context, kernel, last, detail),
+            works=what_works(context, line, kernel, detail),
+            history=history_table(line.attempts[:-1], detail.attempts),
+            **slots,
+        )
+
+    return question_of(render)
 
 
-def _by_time(last: Tried, best: Tried) -> str:
-    """Both times, where a GPU took both."""
-    measured = [row.attempt.evaluation.performance for row in (last, best)]
-    if measured[0] is None or measured[1] is None:
-        return ""
-    mine, theirs = (ms_text(geometric_mean_ms(row)) for row in measured if row is not None)
-    return f" ({mine} against {theirs}, the geometric means over the workloads)"
+def optimise(context: PromptContext, best: Tried, line: Line) -> Question:
+    """From the best kernel: its figures, what was tried since, and what the figures suggest.
+
+    Raises ValueError where `best` has no kernel that passed.
+    """
+    if best.candidate is None or not best.passed:
+        raise ValueError("only a kernel that passed can be optimised")
+    source = best.candidate.source
+    slots = {
+        **_shared(context),
+        "answer": answer_section((_BOTTLENECK,)),
+        "is_better": what_counts(best),
+        "advice": where_to_begin(best),
+    }
+
+    def render(detail: Detail) -> str:
+        return render_prompt(
+            "optimise",
+            verdict=describe_evaluation(best.attempt.evaluation, limit_chars=detail.findings_chars),
+            source=source_section(source, limit_chars=detail.source_chars),
+            last_try=last_try(best, line, detail),
+            history=history_table(line.attempts, detail.attempts),
+            others=others_table(line.others if detail.attempts else ()),
+            **slots,
+        )
+
+    return question_of(render)
 
 
-def _repetition(row: Tried) -> str:
-    if row.repeats == 0:
-        return "You returned the kernel under review unchanged: the review asks for a change."
-    return f"You returned the source of attempt {row.repeats} again, unchanged: change it."
+def review(context: PromptContext) -> Question:
+    """The first question of a review round. Raises ValueError for a task without a parent."""
+    task = context.task
+    parent = task.parent
+    if parent is None:
+        raise ValueError("a review needs the kernel that it is about")
+    count = count_points(task.feedback)
+    points = "`POINT 1: `" if count == 1 else f"`POINT 1: ` to `POINT {count}: `"
+    steps = (
+        f"{points}, one line for each point of the review, not as comments in the kernel: what "
+        "you did about it, or why it cannot be met.",
+    )
+    slots = {**_shared(context), "answer": answer_section(steps if count else ())}
+    return question_of(
+        lambda detail: render_prompt(
+            "review",
+            source=source_section(parent.source, limit_chars=detail.source_chars),
+            **slots,
+        )
+    )
 
 
-def _earlier(rows: Sequence[Tried]) -> str:
-    """The attempts before the last, one line each, newest last."""
-    if not rows:
-        return ""
-    lines = [
-        f"- attempt {row.attempt.index}: `{_code(describe_briefly(row.attempt.evaluation))}`"
-        for row in rows[-MAX_EARLIER:]
-    ]
-    return "Earlier attempts, so that nothing is tried twice:\n\n" + "\n".join(lines)
-
-
-def _code(text: str) -> str:
-    # A verdict can quote the candidate: no backtick may close the span that holds it.
-    return text.replace("`", "'")
+def _shared(context: PromptContext) -> dict[str, str]:
+    return {
+        "task": task_section(context.task),
+        "guidance": guidance_section(context.task.feedback),
+        "gpu": gpu_section(context),
+        "contract": contract_section(context),
+    }
