@@ -80,6 +80,7 @@ def _generate(arguments: argparse.Namespace, settings: Settings) -> int:
         model=spec,
         out=arguments.out,
         allow_no_sandbox=arguments.allow_no_sandbox or settings.allow_no_sandbox,
+        prices=settings.prices,
     )
     asyncio.run(generate(order, settings, sys.stderr))
     return EXIT_OK

@@ -11,7 +11,7 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
@@ -27,6 +27,7 @@ from runner.loop_io import LoopResult, Tools
 from runner.model import Model, open_model
 from runner.model.record import RecordingModel
 from runner.model.transcript import read_transcript
+from runner.prices import PriceTable
 from runner.progress import Progress, open_progress
 from runner.readme import render_summary
 from runner.report import Run, build_bundle
@@ -51,6 +52,7 @@ class Order:
     model: str
     out: Path
     allow_no_sandbox: bool
+    prices: PriceTable = field(default_factory=dict)
 
 
 async def generate(order: Order, settings: Settings, stream: TextIO) -> ResultBundle:
@@ -167,6 +169,7 @@ def _deliver(
         environment=environment,
         transcript=read_transcript(transcript) if transcript.exists() else (),
         wall_s=wall_s,
+        prices=order.prices,
     )
     manifest, contents = build_bundle(run)
     # Whole or not at all: what uploads the bundle of a killed run must not find half of it.
