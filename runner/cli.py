@@ -81,6 +81,7 @@ def _generate(arguments: argparse.Namespace, settings: Settings) -> int:
         out=arguments.out,
         allow_no_sandbox=arguments.allow_no_sandbox or settings.allow_no_sandbox,
         resume=arguments.resume,
+        prices=settings.prices,
     )
     asyncio.run(generate(order, settings, sys.stderr))
     return EXIT_OK

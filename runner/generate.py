@@ -9,7 +9,7 @@ import asyncio
 import time
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
@@ -34,6 +34,7 @@ from runner.out_folder import (
     deliver_bundle,
     delivered_before,
 )
+from runner.prices import PriceTable
 from runner.progress import Progress, open_progress
 from runner.prompts.questions import PromptContext
 from runner.readme import render_summary
@@ -63,6 +64,7 @@ class Order:
     out: Path
     allow_no_sandbox: bool
     resume: bool = False
+    prices: PriceTable = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,6 +232,7 @@ def _deliver(
         # As the answers came, several streams wrote it; a reader goes by attempts.
         transcript=tuple(sorted(transcript, key=lambda entry: entry.attempt)),
         wall_s=wall_s,
+        prices=order.prices,
     )
     manifest, contents = build_bundle(run)
     summary = render_summary(order.task.problem, manifest)

@@ -11,7 +11,6 @@ import uuid
 from dataclasses import dataclass, field
 
 import openai
-from openai.types.chat import ChatCompletionChunk
 
 from runner.errors import EndpointError, ModelError
 from runner.model.http import httpx
@@ -25,6 +24,7 @@ from runner.model.utf8 import HEADERS, repair
 
 # For the list of models that a refusal quotes: worth a moment, no more.
 _LIST_S = 5.0
+_END = object()
 _FAILURES = (openai.OpenAIError, httpx.HTTPError, BrokenStream, ValueError, TimeoutError)
 
 
@@ -94,23 +94,20 @@ class Endpoint:
         await self._client.close()
 
     async def _stream(self, turn: Turn, errand: Errand) -> Pieces:
-        service, pieces = self._service, Pieces()
-        options: dict[str, float] = dict(service.sampling)
-        if service.settings.max_answer_tokens is not None:
-            options["max_tokens"] = service.settings.max_answer_tokens
         client = self._beta if turn.beta else self._client
         # A name for the endpoint's logs (OpenAI's API reference, "Debugging requests").
         tag = f"{self._run_id}-{errand.attempt}-{errand.spent.requests + 1}"
-        complete = False
+        pieces, complete = Pieces(), False
         try:
-            stream = await client.chat.completions.create(  # type: ignore[call-overload]
-                model=service.model,
-                messages=list(turn.messages),
+            # Below the client's typed method: its objects cost 70 of 100 microseconds a piece
+            # (measured with 8 streams), and tell less than the JSON, thinking above all.
+            stream = await client.post(
+                "/chat/completions",
+                cast_to=object,
+                body=self._body(turn),
+                options={"headers": {"X-Client-Request-Id": tag}},
                 stream=True,
-                stream_options={"include_usage": True},
-                extra_body=turn.extra or None,
-                extra_headers={"X-Client-Request-Id": tag},
-                **options,
+                stream_cls=openai.AsyncStream[object],
             )
             async with stream:
                 await self._read(stream, pieces, errand.meter)
@@ -122,17 +119,27 @@ class Endpoint:
         errand.meter.finish(usage, *pieces.chars)
         return pieces
 
-    async def _read(
-        self, stream: openai.AsyncStream[ChatCompletionChunk], pieces: Pieces, meter: Meter
-    ) -> None:
-        chunks = aiter(stream)
+    def _body(self, turn: Turn) -> dict[str, object]:
+        limit = self._service.settings.max_answer_tokens
+        return {
+            "model": self._service.model,
+            "messages": list(turn.messages),
+            "stream": True,
+            "stream_options": {"include_usage": True},
+            **self._service.sampling,
+            **({} if limit is None else {"max_tokens": limit}),
+            **turn.extra,
+        }
+
+    async def _read(self, stream: openai.AsyncStream[object], pieces: Pieces, meter: Meter) -> None:
+        events = aiter(stream)
         while True:
             # Not only the connection's silence: keep-alive comments bring no token either.
             async with asyncio.timeout(self._idle_s):
-                chunk = await anext(chunks, None)
-            if chunk is None:
+                event = await anext(events, _END)
+            if event is _END:
                 return
-            pieces.add(chunk)
+            pieces.add(event)
             meter.update(*pieces.chars)
 
     async def _models(self) -> list[str]:

@@ -5,10 +5,9 @@ Owns what a stream's pieces mean: text, thinking, usage, the end. Asks nothing.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-
-from openai.types.chat import ChatCompletionChunk
-from openai.types.completion_usage import CompletionUsage
+from typing import Any
 
 from runner.contract import TokenUsage
 from runner.model.thinking import ThinkingCounter, clean_text, split_thinking
@@ -28,25 +27,27 @@ class Pieces:
 
     _content: list[str] = field(default_factory=list)
     _reasoning: list[str] = field(default_factory=list)
-    _usage: CompletionUsage | None = None
+    _usage: Mapping[str, Any] = field(default_factory=dict)
     _finish_reason: str | None = None
     _counter: ThinkingCounter = field(default_factory=ThinkingCounter)
     _reasoning_chars: int = 0
 
-    def add(self, chunk: ChatCompletionChunk) -> None:
-        self._usage = chunk.usage or self._usage
-        for choice in chunk.choices[:1]:
-            self._finish_reason = choice.finish_reason or self._finish_reason
-            text = choice.delta.content or ""
-            # DeepSeek and NIM say reasoning_content, newer vLLM says reasoning; neither is in
-            # the client's types.
-            extra = choice.delta.model_extra or {}
-            thought = extra.get("reasoning_content") or extra.get("reasoning") or ""
-            thought = thought if isinstance(thought, str) else ""
-            self._content.append(text)
-            self._reasoning.append(thought)
-            self._counter.add(text)
-            self._reasoning_chars += len(thought)
+    def add(self, event: object) -> None:
+        """One event of the stream, as JSON gave it. Endpoints differ: anything may be missing."""
+        if not isinstance(event, Mapping):
+            raise BrokenStream("the stream holds something that is no piece of an answer")
+        self._usage = _mapping(event.get("usage")) or self._usage
+        choices = event.get("choices")
+        choice = _mapping(choices[0]) if isinstance(choices, list) and choices else {}
+        self._finish_reason = _text(choice.get("finish_reason")) or self._finish_reason
+        delta = _mapping(choice.get("delta"))
+        text = _text(delta.get("content"))
+        # DeepSeek and NIM say reasoning_content, newer vLLM says reasoning.
+        thought = _text(delta.get("reasoning_content")) or _text(delta.get("reasoning"))
+        self._content.append(text)
+        self._reasoning.append(thought)
+        self._counter.add(text)
+        self._reasoning_chars += len(thought)
 
     def check_end(self) -> None:
         """Raises BrokenStream where the endpoint did not end the answer itself."""
@@ -75,22 +76,28 @@ class Pieces:
     def usage(self) -> TokenUsage:
         """What the endpoint counted for this request, as far as it did."""
         usage = self._usage
-        if usage is None:
-            return TokenUsage()
-        written = usage.completion_tokens_details
-        asked = usage.prompt_tokens_details
-        cached = asked.cached_tokens if asked else None
+        asked = _mapping(usage.get("prompt_tokens_details"))
+        written = _mapping(usage.get("completion_tokens_details"))
+        cached = _count(asked.get("cached_tokens"))
         if cached is None:
             # DeepSeek's own name for it (its guide "Context Caching").
-            cached = (usage.model_extra or {}).get("prompt_cache_hit_tokens")
+            cached = _count(usage.get("prompt_cache_hit_tokens"))
         return TokenUsage(
-            prompt_tokens=_count(usage.prompt_tokens),
-            cached_prompt_tokens=_count(cached),
-            reasoning_tokens=_count(written.reasoning_tokens if written else None),
-            completion_tokens=_count(usage.completion_tokens),
+            prompt_tokens=_count(usage.get("prompt_tokens")),
+            cached_prompt_tokens=cached,
+            reasoning_tokens=_count(written.get("reasoning_tokens")),
+            completion_tokens=_count(usage.get("completion_tokens")),
         )
 
 
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
 def _count(value: object) -> int | None:
-    """The client does not check what an endpoint sends: anything may stand here."""
-    return value if isinstance(value, int) and value >= 0 else None
+    whole = isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    return int(value) if whole else None  # type: ignore[call-overload]
