@@ -10,7 +10,8 @@ import re
 import time
 from typing import Any
 
-from runner.contract import Candidate, Evaluation
+from runner.contract import Candidate, Evaluation, TokenUsage
+from runner.model import Answer, Prompt
 from tests.fakes.model_script import Ask, Reply
 
 THINKING = "First the bytes, then the tiles. " * 20
@@ -62,5 +63,30 @@ class CurveJudge:
         evaluation: Evaluation = self._make_evaluation(status, candidate, spills=spills or 0)
         return evaluation
 
+    def finalize(self, candidate: Candidate) -> Evaluation:
+        return self.verify(candidate)
+
     def rank(self, evaluation: Evaluation) -> tuple[float, ...]:
         return (float(evaluation.resources[0].spill_bytes),)
+
+
+class CurveModel:
+    """The same answers in this process, at once. Keeps the prompts."""
+
+    name = "curve"
+
+    def __init__(self) -> None:
+        self.prompts: list[Prompt] = []
+
+    async def answer(self, prompt: Prompt, progress: object = None) -> Answer:
+        self.prompts.append(prompt)
+        reply = answer_to(prompt.attempt)
+        return Answer(
+            model=self.name,
+            content=reply.content,
+            reasoning=reply.reasoning,
+            tokens=TokenUsage(prompt_tokens=10, completion_tokens=20),
+        )
+
+    async def close(self) -> None:
+        """Nothing is held."""

@@ -163,6 +163,9 @@ class ScriptedJudge:
         self.known[candidate.sha256] = evaluation
         return evaluation
 
+    def finalize(self, candidate):
+        return self.known[candidate.sha256]
+
     def _verdict(self, candidate):
         self.candidates.append(candidate)
         step = self.script.pop(0)
