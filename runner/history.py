@@ -6,6 +6,8 @@ waits, writes or decides what to do next.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from runner.contract import Evaluation, EvaluationStatus
 from runner.fingerprint import fingerprint
 from runner.journal import AnswerReceived, PromptSent, TuneFinished
@@ -100,9 +102,22 @@ class History:
     def tune_finished(self, event: TuneFinished) -> None:
         """A kernel has been tuned; what came of it belongs to the same line."""
         self.tuned.add(event.of)
-        if event.attempt is not None:
-            self._last_attempt = max(self._last_attempt, event.attempt)
-            self._line_of[event.attempt] = self._line_of[event.of]
+        if event.attempt is None:
+            self._note_not_tuned(event)
+            return
+        self._last_attempt = max(self._last_attempt, event.attempt)
+        self._line_of[event.attempt] = self._line_of[event.of]
+
+    def _note_not_tuned(self, event: TuneFinished) -> None:
+        """Where the model reads what it changed, it reads why nothing came of the tuning."""
+        before = self._rows[event.of]
+        told = f"not tuned: {event.note}"
+        after = replace(before, change=f"{before.change}; {told}" if before.change else told)
+        self._rows[event.of] = after
+        for rows in self._lines.values():
+            rows[:] = [after if row is before else row for row in rows]
+        if self.best is before:
+            self.best = after
 
     def finished(self, tried: Tried) -> None:
         """An attempt has its verdict."""
