@@ -150,7 +150,9 @@ class LiveProgress:
         self._live.stop()
 
     def _render(self) -> RenderableType:
-        parts: list[RenderableType] = [Text(self._headline, style="bold"), self._done_table()]
+        parts: list[RenderableType] = [Text(self._headline, style="bold")]
+        if self._attempts:
+            parts.append(self._done_table())
         if self._under_way:
             parts.append(self._under_way_table())
         if self._now:

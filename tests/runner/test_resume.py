@@ -7,7 +7,10 @@ import json
 import pytest
 
 from runner import generate as generate_module
+from runner.contract import Candidate
 from runner.journal import Journal, parse_event
+from runner.tune.types import Tuned
+from tests.fakes import skill_curve
 from tests.fakes.command_line import one_complaint, run
 from tests.fakes.scripted_verifier import install
 from tests.fakes.skill_curve import CurveJudge, CurveModel, best_of
@@ -20,7 +23,7 @@ EVERY = set(range(1, ATTEMPTS + 1))
 def curve(monkeypatch, fakes, cpu_environment, double_it_folder):
     """`generate` on this machine with a model and verdicts that follow the skill curve."""
     monkeypatch.delenv("KERNELWRIGHT_ALLOW_NO_SANDBOX", raising=False)
-    install(monkeypatch, lambda script: CurveJudge(fakes.evaluation), cpu_environment)
+    state = install(monkeypatch, lambda script: CurveJudge(fakes.evaluation), cpu_environment)
     models = []
 
     def open_model(*args, **options):
@@ -34,6 +37,7 @@ def curve(monkeypatch, fakes, cpu_environment, double_it_folder):
         code = run("generate", double_it_folder, "--model", "curve", "--out", out, *limits, *extra)
         return code, [(p.attempt, p.text) for p in models[-1].prompts] if models else []
 
+    go.machine = state
     return go
 
 
@@ -82,11 +86,7 @@ def test_resumes_from_every_line_without_paying_twice(curve, tmp_path, streams, 
     for count in range(len(events(whole)) + 1):
         out = tmp_path / f"killed-{count}"
         here = killed_at(whole, out, count, torn=torn, late=late)
-        asked_before = {
-            e["attempt"]
-            for e in map(json.loads, lines(whole / "journal.jsonl")[:count])
-            if e["event"] == "prompt_sent"
-        }
+        asked_before = {e["attempt"] for e in events(whole)[:count] if e["event"] == "prompt_sent"}
         code, asked = curve(out, "--resume", streams=streams)
         assert code == 0
         numbers = [attempt for attempt, _ in asked]
@@ -205,3 +205,28 @@ def test_resume_of_an_empty_folder_is_a_first_start(curve, tmp_path):
     code, asked = curve(tmp_path / "new", "--resume", attempts=2)
     assert (code, len(asked)) == (0, 2)
     assert parse_event(lines(tmp_path / "new" / "journal.jsonl")[0]).event == "run_started"
+
+
+def test_a_tuned_kernel_is_judged_after_a_kill_and_not_tuned_again(curve, tmp_path, monkeypatch):
+    plain = skill_curve.source_of
+    monkeypatch.setattr(
+        skill_curve, "source_of", lambda attempt: f"TUNABLES = {{}}\n{plain(attempt)}"
+    )
+    frozen = Candidate.of(plain(900), 0)
+    tuned = Tuned(candidate=frozen, config={}, tried=2, dropped=0, timed=2, note="B = 2")
+    curve.machine.gpu = True
+    curve.machine.tunes = [tuned]
+    whole = tmp_path / "whole"
+    curve(whole, attempts=4)
+    assert curve.machine.tunes == []
+    for count in range(len(events(whole))):
+        out = tmp_path / f"killed-{count}"
+        killed_at(whole, out, count, torn=True, late=False)
+        before = events(whole)[:count]
+        done = any(e["event"] == "tune_finished" and e["attempt"] for e in before)
+        curve.machine.tunes = [] if done else [tuned]
+        curve(out, "--resume", attempts=4)
+        attempts = manifest(out)["attempts"]
+        assert [row["phase"] for row in attempts].count("tune") == 1
+        assert [row["index"] for row in attempts] == [1, 2, 3, 4, 5]
+        assert len(paid(out)) == len(set(paid(out))) == 4
