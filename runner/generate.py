@@ -93,42 +93,41 @@ async def generate(order: Order, settings: Settings, stream: TextIO) -> ResultBu
     """
     now_s = time.monotonic()
     task = with_streams(order.task, order.model)
+    order = replace(order, task=task)
     # The cheap mistakes first: a wrong folder or model should not wait for torch.
     claim_folder(order.out, resume=order.resume)
     inner = open_model(order.model, settings.endpoint, generation=task.generation)
-    with closing(Journal(order.out / JOURNAL)) as journal:
-        model = RecordingModel(inner, order.out / TRANSCRIPT, task.generation)
-        record = _read_back(order, task, model, journal) if order.resume else None
-        if record is not None and record.has_ended(task.budget):
-            before = delivered_before(order.out)
-            if before is not None:
-                print(f"nothing to resume: {before.stopped_because}", file=stream)
-                return before
-        # What earlier starts of the run have spent counts.
-        began_s = now_s - (record.spent_s if record else 0.0)
-        progress = open_progress(
-            stream, lambda: task.budget.wall_clock_s - (time.monotonic() - began_s)
-        )
-        start = _Start(
-            order=replace(order, task=task),
-            model=model,
-            journal=journal,
-            progress=progress,
-            record=record,
-            began_s=began_s,
-        )
-        try:
-            with stop_signals() as stops:
-                return await _run(start, stops)
-        finally:
-            progress.close()
-            await model.close()
+    try:
+        with closing(Journal(order.out / JOURNAL)) as journal:
+            model = RecordingModel(inner, order.out / TRANSCRIPT, task.generation)
+            record = _read_back(order, model, journal) if order.resume else None
+            if record is not None and record.has_ended(task.budget):
+                before = delivered_before(order.out)
+                if before is not None:
+                    print(f"nothing to resume: {before.stopped_because}", file=stream)
+                    return before
+            # What earlier starts of the run have spent counts.
+            began_s = now_s - (record.spent_s if record else 0.0)
+            end_s = began_s + task.budget.wall_clock_s
+            with closing(open_progress(stream, lambda: end_s - time.monotonic())) as progress:
+                start = _Start(
+                    order=order,
+                    model=model,
+                    journal=journal,
+                    progress=progress,
+                    record=record,
+                    began_s=began_s,
+                )
+                with stop_signals() as stops:
+                    return await _run(start, stops)
+    finally:
+        await inner.close()
 
 
-def _read_back(order: Order, task: Task, model: Model, journal: Journal) -> Recorded | None:
+def _read_back(order: Order, model: Model, journal: Journal) -> Recorded | None:
     """What an earlier start of this run left, checked to be this run's; None: it left nothing."""
-    path = order.out / JOURNAL
-    record = read_record(path, order.out / TRANSCRIPT, task.generation)
+    out, task = order.out, order.task
+    record = read_record(out / JOURNAL, out / TRANSCRIPT, task.generation)
     if record is not None:
         check_same_run(record, task, model.name)
     journal.cut(record.journal_bytes if record else 0)
