@@ -156,7 +156,7 @@ class JudgePool:
         try:
             return judge.ask(request)
         except JudgeDied as error:
-            raise RunnerError(f"{error}, twice over one candidate") from error
+            raise RunnerError(f"{error}, twice in a row") from error
 
 
 def _evaluation(reply: Reply) -> Evaluation:

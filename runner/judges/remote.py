@@ -141,3 +141,5 @@ class RemoteJudge:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        if process.stdout is not None:
+            process.stdout.close()  # whoever still reads has met its end
