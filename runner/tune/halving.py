@@ -68,9 +68,13 @@ class Standings:
         return mean_of(known) if len(known) == self.lanes else None
 
     def ranking(self) -> list[int]:
-        """Who may be chosen for all lanes: the finalists, then those dropped, each by time."""
+        """Who may be chosen for all lanes: the finalists, then the others, each by time.
+
+        Arm 0 is among the others: it is a finalist whatever its time.
+        """
         rows = [(arm, self.overall(arm)) for arm in self.timed]
-        order = [(arm not in self.finalists, one.value_ms, arm) for arm, one in rows if one]
+        won = self.finalists - {0}
+        order = [(arm not in won, one.value_ms, arm) for arm, one in rows if one]
         return [arm for _, _, arm in sorted(order)]
 
 
