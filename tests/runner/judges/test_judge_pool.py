@@ -191,3 +191,18 @@ def test_close_ends_a_verdict_under_way_and_every_process(make_pool, tmp_path):
     assert (tmp_path / "notes").read_text().count("closed") == 2
     with pytest.raises(RunnerError, match="closed"):
         pool.verify(candidate("pass"))
+
+
+def test_a_real_verifier_judges_in_a_process_of_its_own(monkeypatch):
+    """On the CPU, where the GPU that it is given means nothing."""
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    kernel = (ROOT / "tests/adversarial/problems/relu/reference.py").read_text()
+    device = Device(index=0, uuid="GPU-0", name="NVIDIA H200")
+    options = VerifyOptions(device="cpu", allow_no_sandbox=True, quick=True)
+    with JudgePool(PROBLEM, options, [device]) as pool:
+        pool.prepare()
+        assert pool.device == "cpu"
+        verdict = pool.verify(candidate(kernel))
+        assert verdict.status is EvaluationStatus.REJECTED
+        assert verdict.candidate_sha256 == candidate(kernel).sha256
+        assert pool.tune(candidate(kernel), 10.0) is None
