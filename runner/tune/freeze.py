@@ -69,7 +69,7 @@ def _comment(choice: Choice, by_shape: bool) -> str:
     count = f"Fastest of {choice.among} configurations"
     if choice.among == 1:
         count = "The only configuration that was tried"
-    rest = f"; the shapes in {BY_SHAPE} have their own" if by_shape else ""
+    rest = "; some shapes have their own, below" if by_shape else ""
     return f"# {count} on {choice.gpu}{rest}.\n"
 
 
