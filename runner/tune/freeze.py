@@ -52,7 +52,8 @@ def freeze(
     if own and key:
         rows = {_shapes_text(key, w): own[str(w)] for w in workloads if str(w) in own}
         end = _line_end(source, at.end)
-        edits.append((Span(start=end, end=end), _table(rows)))
+        new_line = "" if source.encode()[:end].endswith(b"\n") else "\n"
+        edits.append((Span(start=end, end=end), new_line + _table(rows)))
         names = zip(declaration.parameters, inputs, strict=False)
         shapes = [f"{name}.shape" for name, spec in names if spec in key]
         lookup = shapes[0] if len(shapes) == 1 else f"({', '.join(shapes)})"
@@ -68,7 +69,7 @@ def _comment(choice: Choice, by_shape: bool) -> str:
     count = f"Fastest of {choice.among} configurations"
     if choice.among == 1:
         count = "The only configuration that was tried"
-    rest = f"; the shapes in {BY_SHAPE} have their own" if by_shape else ""
+    rest = "; some shapes have their own, below" if by_shape else ""
     return f"# {count} on {choice.gpu}{rest}.\n"
 
 

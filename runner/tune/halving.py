@@ -68,9 +68,13 @@ class Standings:
         return mean_of(known) if len(known) == self.lanes else None
 
     def ranking(self) -> list[int]:
-        """Who may be chosen for all lanes: the finalists, then those dropped, each by time."""
+        """Who may be chosen for all lanes: the finalists, then the others, each by time.
+
+        Arm 0 is among the others: it is a finalist whatever its time.
+        """
         rows = [(arm, self.overall(arm)) for arm in self.timed]
-        order = [(arm not in self.finalists, one.value_ms, arm) for arm, one in rows if one]
+        won = self.finalists - {0}
+        order = [(arm not in won, one.value_ms, arm) for arm, one in rows if one]
         return [arm for _, _, arm in sorted(order)]
 
 
@@ -151,10 +155,7 @@ class _Halving:
 
     def _drop(self) -> None:
         for objective, arms in self._alive.items():
-            rows = self._rows(objective, arms)
-            self._alive[objective] = _better_half(rows)
-        if self._found.overall(0) is not None and 0 not in self._alive[None]:
-            self._alive[None].append(0)
+            self._alive[objective] = _better_half(self._rows(objective, arms))
 
     def _rows(self, objective: int | None, arms: Iterable[int]) -> dict[int, Estimate]:
         found = self._found
@@ -169,18 +170,18 @@ class _Halving:
 
     def _settled(self) -> bool:
         """Whether one arm is left for each objective, and all that are left are known well."""
-        if len(self._left()) < 2:
+        if len(self._left()) < 2 or self._found.rungs > _MAX_RUNGS:
             return True
         if any(len(set(arms) - {0}) > 1 for arms in self._alive.values()):
             return False
         found = [self._rows(objective, arms) for objective, arms in self._alive.items()]
-        return all(one.width < _KNOWN_WELL for rows in found for one in rows.values()) or (
-            self._found.rungs > _MAX_RUNGS
-        )
+        return all(one.width < _KNOWN_WELL for rows in found for one in rows.values())
 
 
 def _better_half(rows: Mapping[int, Estimate]) -> list[int]:
-    """By time, at most half of them, without those that are worse beyond doubt."""
+    """Arm 0, and of the others at most half, by time, none that is worse beyond doubt."""
     order = sorted(rows, key=lambda arm: rows[arm].value_ms)
-    kept = order[: math.ceil(len(order) / 2)]
-    return [arm for arm in kept if not rows[arm].worse_than(rows[order[0]])]
+    others = [arm for arm in order if arm != 0]
+    kept = others[: math.ceil(len(others) / 2)]
+    stays = [arm for arm in kept if not rows[arm].worse_than(rows[order[0]])]
+    return stays + [0] * (0 in rows)

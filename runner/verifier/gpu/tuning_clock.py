@@ -60,6 +60,7 @@ class TuningClock:
         """One workload's inputs lie in the arena at a time."""
         if self._sets is None or self._lane != lane:
             workload = self._workloads[lane]
+            self._sets = None  # its memory is free before the next ones are made
             self._sets = InputSets(self._problem, workload, self._arena, secrets.randbits(48))
             self._lane = lane
             settle(self._arena.device)

@@ -56,7 +56,7 @@ class Member:
             self.age += 1
 
     def ask(self, config: Config, job: dict[str, Any], deadline: float) -> dict[str, Any]:
-        """The reply to `job` with `config` set. The start of a worker is not counted.
+        """The reply to `job` with `config` set, by `deadline`; only its start may take longer.
 
         Raises WorkerFailed, after which another worker starts at the next question, LoadFailed,
         and RunnerError once the pool is closed.

@@ -16,7 +16,7 @@ from typing import Any
 from runner.contract import Workload
 from runner.problem import Problem
 from runner.tune.types import Config
-from runner.verifier.arena import SharedMemory, Slot, end_of, lay_out, settle
+from runner.verifier.arena import SharedMemory, Slot, lay_out, settle
 from runner.verifier.assembler import Assembled
 from runner.verifier.gpu.tuning_crew import Crew, Member
 from runner.verifier.judgement import compare_outputs
@@ -66,7 +66,9 @@ class Trial:
 
         def task(member: Member, number: int) -> None:
             reached.add(number)
-            outputs_at = self._outputs_at(prepared.case.workload, slots, member)
+            # Alone, a call has all of the room: no crew was made small enough for every test.
+            place = self._crew.number_of(member) if len(numbers) > 1 else 0
+            outputs_at = _outputs_at(self._problem, prepared.case.workload, place)
             reason = self._try(member, number, prepared, slots, outputs_at)
             if reason is not None:
                 self.found.reasons[number] = reason
@@ -86,10 +88,6 @@ class Trial:
             self._arena.tensor(slot).copy_(prepared.inputs[spec.name])
         settle(self._arena.device)
         return slots
-
-    def _outputs_at(self, workload: Workload, slots: tuple[Slot, ...], member: Member) -> int:
-        start = slots[-1].next_offset if slots else 0
-        return start + self._crew.number_of(member) * output_room_bytes(self._problem, workload)
 
     def _try(
         self,
@@ -141,8 +139,15 @@ def output_room_bytes(problem: Problem, workload: Workload) -> int:
 
 def rooms(problem: Problem, workload: Workload, arena_bytes: int) -> int:
     """How many calls at a time have room for their outputs, beside the inputs of all."""
+    left_bytes = arena_bytes - _outputs_at(problem, workload, 0)
+    return max(1, left_bytes // output_room_bytes(problem, workload))
+
+
+def _outputs_at(problem: Problem, workload: Workload, place: int) -> int:
+    """Where the outputs of call number `place` lie, of those made at a time."""
     inputs = lay_out([(s.dtype, s.concrete_shape(workload)) for s in problem.inputs])
-    return max(1, (arena_bytes - end_of(inputs)) // output_room_bytes(problem, workload))
+    start = inputs[-1].next_offset if inputs else 0
+    return start + place * output_room_bytes(problem, workload)
 
 
 def _why(reply: Mapping[str, Any]) -> str:
