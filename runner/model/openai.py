@@ -21,7 +21,10 @@ from runner.model.tokens import Meter, estimate_tokens
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Draft:
-    """An answer so far. `text`: the rendering of the prompt; `asked`: with what was added to it."""
+    """An answer so far. `text`: the rendering of the prompt; `asked`: with what was added to it.
+
+    `stuck`: going on came to nothing, and will not another time.
+    """
 
     text: str
     asked: str
@@ -29,6 +32,11 @@ class _Draft:
     reasoning: str
     content: str
     cut: bool
+    stuck: bool = False
+
+    @property
+    def has_answer(self) -> bool:
+        return bool(self.content.strip())
 
 
 class OpenAIModel:
@@ -73,7 +81,7 @@ class OpenAIModel:
             if not self._fits(text):
                 continue
             try:
-                pieces = await self._endpoint.ask(first(text), errand)
+                pieces = await self._endpoint.ask(first(text), errand, patient=True)
             except EndpointError as error:
                 if error.kind != "context":
                     raise
@@ -105,25 +113,22 @@ class OpenAIModel:
 
     async def _finish(self, draft: _Draft, errand: Errand) -> _Draft:
         """The draft without its cut, as far as policy and time allow; else as it is."""
-        better: _Draft | None = draft
         for _ in range(self._policy.rethinks):
-            if better is None or not better.cut or better.content.strip():
+            if not draft.cut or draft.has_answer or draft.stuck:
                 break
-            draft, better = better, await self._rethought(better, errand)
-        draft = better or draft
-        better = draft
+            draft = await self._rethought(draft, errand)
         for _ in range(self._policy.continuations):
-            if better is None or not better.cut or not better.content.strip():
+            if not draft.cut or not draft.has_answer or draft.stuck:
                 break
-            draft, better = better, await self._continued(better, errand)
-        return better or draft
+            draft = await self._continued(draft, errand)
+        return draft
 
-    async def _rethought(self, draft: _Draft, errand: Errand) -> _Draft | None:
-        """The question asked again, with less thinking; None where nothing came of it."""
+    async def _rethought(self, draft: _Draft, errand: Errand) -> _Draft:
+        """The question asked again, with less thinking."""
         asked, turn = think_less(draft.text, dict(self._service.preset.less_thinking))
         pieces = await self._more(turn, errand)
         if pieces is None:
-            return None
+            return replace(draft, stuck=True)
         reasoning, content = pieces.texts()
         return replace(
             draft,
@@ -133,8 +138,8 @@ class OpenAIModel:
             cut=pieces.cut,
         )
 
-    async def _continued(self, draft: _Draft, errand: Errand) -> _Draft | None:
-        """The draft with more of its rest; None where nothing came of it."""
+    async def _continued(self, draft: _Draft, errand: Errand) -> _Draft:
+        """The draft with more of its rest."""
         how = self._resume
         turn = go_on(how, draft.asked, draft.reasoning, draft.content)
         pieces = await self._more(turn, errand)
@@ -144,7 +149,7 @@ class OpenAIModel:
             turn = go_on(how, draft.asked, draft.reasoning, draft.content)
             pieces = await self._more(turn, errand)
         if pieces is None:
-            return None
+            return replace(draft, stuck=True)
         self._resume = how
         reasoning, rest = pieces.texts()
         if how == "final_message":
@@ -152,7 +157,7 @@ class OpenAIModel:
             # arrives as thinking.
             reasoning, rest = "", reasoning + rest
         if not rest:
-            return None
+            return replace(draft, stuck=True)
         content = join(draft.content, rest) if how == "turn" else draft.content + rest
         return replace(
             draft, reasoning=_both(draft.reasoning, reasoning), content=content, cut=pieces.cut
