@@ -155,10 +155,14 @@ class Endpoint:
     async def _models(self) -> list[str]:
         """The names that the endpoint serves; none where it does not say."""
         try:
-            page = await self._client.models.list(timeout=_LIST_S)
+            page = await self._client.get(
+                "/models", cast_to=object, options={"timeout": _LIST_S, "max_retries": 0}
+            )
         except _FAILURES:
             return []
-        return [model.id for model in page.data]
+        rows = page.get("data") if isinstance(page, dict) else None
+        names = [row.get("id") for row in rows or [] if isinstance(row, dict)]
+        return [name for name in names if isinstance(name, str)]
 
     def _timeout(self) -> openai.Timeout:
         return openai.Timeout(self._idle_s, connect=min(15.0, self._idle_s), write=60.0)

@@ -18,6 +18,9 @@ from runner.model.retry import RetryPolicy
 from runner.model.stream import Pieces
 from runner.model.tokens import Meter, estimate_tokens
 
+# An older server, or a proxy, may not know its vendor's own way of going on: a question it knows.
+_UNKNOWN_WAY = frozenset({"request", "model"})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Draft:
@@ -127,7 +130,7 @@ class OpenAIModel:
         """The question asked again, with less thinking."""
         asked, turn = think_less(draft.text, dict(self._service.preset.less_thinking))
         pieces = await self._more(turn, errand)
-        if pieces is None:
+        if isinstance(pieces, EndpointError):
             return replace(draft, stuck=True)
         reasoning, content = pieces.texts()
         return replace(
@@ -143,12 +146,11 @@ class OpenAIModel:
         how = self._resume
         turn = go_on(how, draft.asked, draft.reasoning, draft.content)
         pieces = await self._more(turn, errand)
-        if pieces is None and how != "turn":
-            # An older server, or a proxy, may not know its vendor's own way: a question it knows.
+        if isinstance(pieces, EndpointError) and how != "turn" and pieces.kind in _UNKNOWN_WAY:
             how = "turn"
             turn = go_on(how, draft.asked, draft.reasoning, draft.content)
             pieces = await self._more(turn, errand)
-        if pieces is None:
+        if isinstance(pieces, EndpointError):
             return replace(draft, stuck=True)
         self._resume = how
         reasoning, rest = pieces.texts()
@@ -163,14 +165,12 @@ class OpenAIModel:
             draft, reasoning=_both(draft.reasoning, reasoning), content=content, cut=pieces.cut
         )
 
-    async def _more(self, turn: Turn, errand: Errand) -> Pieces | None:
-        """What follows the first answer; None for a refusal: what is there has been paid for."""
-        if errand.time_left_s <= 0:
-            return None
+    async def _more(self, turn: Turn, errand: Errand) -> Pieces | EndpointError:
+        """What follows the first answer; a refusal does not undo what has been paid for."""
         try:
             return await self._endpoint.ask(turn, errand)
-        except EndpointError:
-            return None
+        except EndpointError as error:
+            return error
 
 
 def _both(earlier: str, later: str) -> str:
