@@ -116,12 +116,16 @@ class OpenAIModel:
 
     async def _finish(self, draft: _Draft, errand: Errand) -> _Draft:
         """The draft without its cut, as far as policy and time allow; else as it is."""
+
+        def unfinished() -> bool:
+            return draft.cut and not draft.stuck and errand.time_left_s > 0
+
         for _ in range(self._policy.rethinks):
-            if not draft.cut or draft.has_answer or draft.stuck:
+            if not unfinished() or draft.has_answer:
                 break
             draft = await self._rethought(draft, errand)
         for _ in range(self._policy.continuations):
-            if not draft.cut or not draft.has_answer or draft.stuck:
+            if not unfinished() or not draft.has_answer:
                 break
             draft = await self._continued(draft, errand)
         return draft

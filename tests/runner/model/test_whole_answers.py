@@ -82,6 +82,14 @@ def test_continuing_ends_after_so_many_times_and_says_that_it_is_cut(serve, ask)
     assert len(answer.content) > len(CODE * 9) // 2
 
 
+@pytest.mark.parametrize("fault", [script.CUT, script.ALL_THOUGHT])
+def test_nothing_is_begun_that_the_budget_does_not_cover(serve, ask, fault):
+    pace = script.Pace(first_token_s=0.1)
+    server = serve(lambda call: Reply(CODE, THOUGHT), faults=in_order([fault]), pace=pace)
+    answer = ask(server.url, time_left_s=0.05)
+    assert (answer.cut, len(server.served)) == (True, 1)
+
+
 @pytest.mark.parametrize("after", [script.UNAUTHORIZED, script.OUT_OF_ORDER, script.TOO_LONG])
 def test_what_was_paid_for_is_kept_when_going_on_fails(serve, ask, after):
     server = serve(lambda call: Reply(CODE), faults=in_order([script.CUT, *[after] * 10]))
