@@ -25,7 +25,7 @@ from runner.model.utf8 import HEADERS, repair
 # For the list of models that a refusal quotes: worth a moment, no more.
 _LIST_S = 5.0
 _END = object()
-_FAILURES = (openai.OpenAIError, httpx.HTTPError, BrokenStream, ValueError, TimeoutError)
+_FAILURES = (openai.OpenAIError, httpx.HTTPError, BrokenStream, ValueError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +49,7 @@ class Endpoint:
         self._service = service
         self._policy = policy
         self._run_id = uuid.uuid4().hex
+        self._answered = False
         self._idle_s = service.settings.idle_timeout_s
         try:
             self._client = openai.AsyncOpenAI(
@@ -66,10 +67,12 @@ class Endpoint:
         self._where = str(self._client.base_url).rstrip("/")
         self._beta = self._client.with_options(base_url=f"{self._where}/beta")
 
-    async def ask(self, turn: Turn, errand: Errand) -> Pieces:
+    async def ask(self, turn: Turn, errand: Errand, *, patient: bool = False) -> Pieces:
         """The whole stream that answers `turn`, after as many tries as policy and time allow.
 
-        Raises EndpointError; its kind is `context` where the prompt is too long for the model.
+        `patient`: nothing is lost by waiting, so an endpoint that has answered before gets more
+        tries; one that never did is rather named wrongly. Raises EndpointError; its kind is
+        `context` where the prompt is too long for the model.
         """
         tries = 0
 
@@ -79,7 +82,10 @@ class Endpoint:
             return await self._stream(turn, errand)
 
         try:
-            pieces: Pieces = await retrying(self._policy, errand.time_left_s)(once)
+            patience = self._policy.patience if patient and self._answered else 1
+            tries_at_most = self._policy.tries * patience
+            repeat = retrying(self._policy, tries_at_most, errand.time_left_s)
+            pieces: Pieces = await repeat(once)
         except _FAILURES as error:
             if is_too_long(error):
                 message = f"the prompt is too long for {self._service.model!r} at {self._where}"
@@ -88,6 +94,7 @@ class Endpoint:
             if refused.kind == "model":
                 refused = with_names(refused, self._service.model, await self._models())
             raise refused from error
+        self._answered = True
         return pieces
 
     async def close(self) -> None:
@@ -135,8 +142,11 @@ class Endpoint:
         events = aiter(stream)
         while True:
             # Not only the connection's silence: keep-alive comments bring no token either.
-            async with asyncio.timeout(self._idle_s):
-                event = await anext(events, _END)
+            try:
+                async with asyncio.timeout(self._idle_s):
+                    event = await anext(events, _END)
+            except TimeoutError as error:
+                raise BrokenStream(f"the stream fell silent for {self._idle_s:g} s") from error
             if event is _END:
                 return
             pieces.add(event)
@@ -145,10 +155,14 @@ class Endpoint:
     async def _models(self) -> list[str]:
         """The names that the endpoint serves; none where it does not say."""
         try:
-            page = await self._client.models.list(timeout=_LIST_S)
+            page = await self._client.get(
+                "/models", cast_to=object, options={"timeout": _LIST_S, "max_retries": 0}
+            )
         except _FAILURES:
             return []
-        return [model.id for model in page.data]
+        rows = page.get("data") if isinstance(page, dict) else None
+        names = [row.get("id") for row in rows or [] if isinstance(row, dict)]
+        return [name for name in names if isinstance(name, str)]
 
     def _timeout(self) -> openai.Timeout:
         return openai.Timeout(self._idle_s, connect=min(15.0, self._idle_s), write=60.0)

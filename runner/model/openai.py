@@ -18,10 +18,16 @@ from runner.model.retry import RetryPolicy
 from runner.model.stream import Pieces
 from runner.model.tokens import Meter, estimate_tokens
 
+# An older server, or a proxy, may not know its vendor's own way of going on: a question it knows.
+_UNKNOWN_WAY = frozenset({"request", "model"})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Draft:
-    """An answer so far. `text`: the rendering of the prompt; `asked`: with what was added to it."""
+    """An answer so far. `text`: the rendering of the prompt; `asked`: with what was added to it.
+
+    `stuck`: going on came to nothing, and will not another time.
+    """
 
     text: str
     asked: str
@@ -29,6 +35,11 @@ class _Draft:
     reasoning: str
     content: str
     cut: bool
+    stuck: bool = False
+
+    @property
+    def has_answer(self) -> bool:
+        return bool(self.content.strip())
 
 
 class OpenAIModel:
@@ -73,7 +84,7 @@ class OpenAIModel:
             if not self._fits(text):
                 continue
             try:
-                pieces = await self._endpoint.ask(first(text), errand)
+                pieces = await self._endpoint.ask(first(text), errand, patient=True)
             except EndpointError as error:
                 if error.kind != "context":
                     raise
@@ -105,25 +116,26 @@ class OpenAIModel:
 
     async def _finish(self, draft: _Draft, errand: Errand) -> _Draft:
         """The draft without its cut, as far as policy and time allow; else as it is."""
-        better: _Draft | None = draft
-        for _ in range(self._policy.rethinks):
-            if better is None or not better.cut or better.content.strip():
-                break
-            draft, better = better, await self._rethought(better, errand)
-        draft = better or draft
-        better = draft
-        for _ in range(self._policy.continuations):
-            if better is None or not better.cut or not better.content.strip():
-                break
-            draft, better = better, await self._continued(better, errand)
-        return better or draft
 
-    async def _rethought(self, draft: _Draft, errand: Errand) -> _Draft | None:
-        """The question asked again, with less thinking; None where nothing came of it."""
+        def unfinished() -> bool:
+            return draft.cut and not draft.stuck and errand.time_left_s > 0
+
+        for _ in range(self._policy.rethinks):
+            if not unfinished() or draft.has_answer:
+                break
+            draft = await self._rethought(draft, errand)
+        for _ in range(self._policy.continuations):
+            if not unfinished() or not draft.has_answer:
+                break
+            draft = await self._continued(draft, errand)
+        return draft
+
+    async def _rethought(self, draft: _Draft, errand: Errand) -> _Draft:
+        """The question asked again, with less thinking."""
         asked, turn = think_less(draft.text, dict(self._service.preset.less_thinking))
         pieces = await self._more(turn, errand)
-        if pieces is None:
-            return None
+        if isinstance(pieces, EndpointError):
+            return replace(draft, stuck=True)
         reasoning, content = pieces.texts()
         return replace(
             draft,
@@ -133,18 +145,17 @@ class OpenAIModel:
             cut=pieces.cut,
         )
 
-    async def _continued(self, draft: _Draft, errand: Errand) -> _Draft | None:
-        """The draft with more of its rest; None where nothing came of it."""
+    async def _continued(self, draft: _Draft, errand: Errand) -> _Draft:
+        """The draft with more of its rest."""
         how = self._resume
         turn = go_on(how, draft.asked, draft.reasoning, draft.content)
         pieces = await self._more(turn, errand)
-        if pieces is None and how != "turn":
-            # An older server, or a proxy, may not know its vendor's own way: a question it knows.
+        if isinstance(pieces, EndpointError) and how != "turn" and pieces.kind in _UNKNOWN_WAY:
             how = "turn"
             turn = go_on(how, draft.asked, draft.reasoning, draft.content)
             pieces = await self._more(turn, errand)
-        if pieces is None:
-            return None
+        if isinstance(pieces, EndpointError):
+            return replace(draft, stuck=True)
         self._resume = how
         reasoning, rest = pieces.texts()
         if how == "final_message":
@@ -152,20 +163,18 @@ class OpenAIModel:
             # arrives as thinking.
             reasoning, rest = "", reasoning + rest
         if not rest:
-            return None
+            return replace(draft, stuck=True)
         content = join(draft.content, rest) if how == "turn" else draft.content + rest
         return replace(
             draft, reasoning=_both(draft.reasoning, reasoning), content=content, cut=pieces.cut
         )
 
-    async def _more(self, turn: Turn, errand: Errand) -> Pieces | None:
-        """What follows the first answer; None for a refusal: what is there has been paid for."""
-        if errand.time_left_s <= 0:
-            return None
+    async def _more(self, turn: Turn, errand: Errand) -> Pieces | EndpointError:
+        """What follows the first answer; a refusal does not undo what has been paid for."""
         try:
             return await self._endpoint.ask(turn, errand)
-        except EndpointError:
-            return None
+        except EndpointError as error:
+            return error
 
 
 def _both(earlier: str, later: str) -> str:

@@ -27,18 +27,21 @@ from runner.model.stream import BrokenStream
 class RetryPolicy:
     """How often one request is made, and the waits between (randomised, doubling).
 
-    `continuations` and `rethinks` bound how often a cut answer is continued, and how often one
-    that never got past its thinking is asked for again.
+    Once the endpoint has answered, a question gets `patience` times as many tries: what worked will
+    work again, and an outage of some minutes should not end a run. `continuations` and `rethinks`
+    bound how often a cut answer is continued, and how often one that never got past its thinking
+    is asked for again.
     """
 
     tries: int = 8
     first_wait_s: float = 1.0
     max_wait_s: float = 30.0
+    patience: int = 4
     continuations: int = 3
     rethinks: int = 2
 
 
-def retrying(policy: RetryPolicy, time_left_s: float) -> AsyncRetrying:
+def retrying(policy: RetryPolicy, tries: int, time_left_s: float) -> AsyncRetrying:
     """Repeats a call while that may mend it and time is left; then raises what it raised."""
 
     def wait_s(state: RetryCallState) -> float:
@@ -52,7 +55,7 @@ def retrying(policy: RetryPolicy, time_left_s: float) -> AsyncRetrying:
         retry=retry_if_exception(is_transient),
         wait=wait_s,
         # The wait counts too: sleeping into the end of the budget buys nothing.
-        stop=stop_after_attempt(policy.tries) | stop_before_delay(time_left_s),
+        stop=stop_after_attempt(tries) | stop_before_delay(time_left_s),
         reraise=True,
     )
 
@@ -63,11 +66,9 @@ def is_transient(error: BaseException) -> bool:
         # 408 and 409: the server gave up waiting, or a lock was held.
         return error.status_code in (408, 409, 429) or error.status_code >= 500
     # An APIError without a status is an error event inside the stream, or no connection (a name
-    # that does not resolve included); a ValueError is a piece of a stream that is no JSON; httpx
-    # errors come up bare from a stream; TimeoutError is a stream that fell silent.
-    return isinstance(
-        error, (openai.APIError, httpx.TransportError, BrokenStream, ValueError, TimeoutError)
-    )
+    # that does not resolve included); a ValueError is a piece of a stream that is no JSON; errors
+    # of the HTTP library come up bare from a stream.
+    return isinstance(error, (openai.APIError, httpx.TransportError, BrokenStream, ValueError))
 
 
 def retry_after_s(error: BaseException, now: datetime | None = None) -> float | None:

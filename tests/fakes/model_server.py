@@ -1,20 +1,17 @@
 """A reasoning model behind an OpenAI-compatible endpoint: real HTTP and SSE on loopback.
 
-Owns the wire, the pace and the record of what was served; `tests.fakes.model_script` says what.
-Speaks HTTP/1.1 by hand, because a proper server will not reset a connection or send half a stream.
+Owns the pace and the record of what was served. `tests.fakes.model_script` says what to answer and
+what goes wrong, `tests.fakes.model_wire` how it is said.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import socket
-import struct
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 from tests.fakes.model_script import (
     PAID,
@@ -29,8 +26,15 @@ from tests.fakes.model_script import (
     Skill,
     no_faults,
 )
+from tests.fakes.model_wire import (
+    CHARS_PER_TOKEN,
+    Response,
+    ask_of,
+    chunk,
+    split,
+    usage,
+)
 
-CHARS_PER_TOKEN = 4
 PATH = "/chat/completions"
 
 
@@ -40,7 +44,7 @@ class ModelServer:
 
     skill: Skill
     faults: Faults = no_faults
-    pace: Pace = field(default_factory=Pace)
+    pace: Pace | Callable[[Ask], Pace] = field(default_factory=Pace)
     key: str | None = None  # any will do when None
     models: tuple[str, ...] = ()  # any will do when empty
     think_on: bool = False  # also where it continues an answer
@@ -111,13 +115,13 @@ class ModelServer:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
         headers = {k.lower(): v.strip() for k, _, v in (line.partition(":") for line in head[1:])}
         data = await reader.readexactly(int(headers.get("content-length", 0)))
-        wire = _Wire(reader, writer)
+        wire = Response(reader, writer)
         if head[0].startswith("GET "):
             wire.reply(200, {"object": "list", "data": [{"id": name} for name in self.models]})
             return True
         assert f"{PATH} " in head[0], head[0]
         self._calls += 1
-        ask = _ask(self._calls, json.loads(data), headers, head[0].split()[1])
+        ask = ask_of(self._calls, json.loads(data), headers, head[0].split()[1])
         fault = self.faults(ask)
         if self.key is not None and ask.key != self.key:
             fault = UNAUTHORIZED
@@ -144,8 +148,8 @@ class ModelServer:
             self._open -= 1
         return outcome in PAID or outcome == "status"
 
-    async def _answer(self, wire: _Wire, ask: Ask, fault: Fault | None, sent: list[str]) -> str:
-        kind = fault.kind if fault is not None else None
+    async def _answer(self, wire: Response, ask: Ask, fault: Fault | None, sent: list[str]) -> str:
+        kind = None if fault is None else fault.kind
         if fault is not None and kind == "status":
             wire.refuse(fault)
             return kind
@@ -153,134 +157,37 @@ class ModelServer:
             wire.reset()
             return kind
         said = self.skill(ask)
-        reply = said if isinstance(said, Reply) else Reply(content=said)
-        content = reply.content.removeprefix(ask.partial)
-        await asyncio.sleep(self.pace.first_token_s)
+        reply = said if isinstance(said, Reply) else Reply(said)
+        pace = self.pace(ask) if callable(self.pace) else self.pace
+        pieces = self._pieces(reply, ask, kind, pace)
+        await asyncio.sleep(pace.first_token_s)
         wire.begin()
-        rest = {"cut": content[: len(content) // 2], "all_thought": ""}.get(kind or "", content)
-        # A model that is continued has done its thinking.
-        reasoning = "" if ask.partial and not self.think_on else reply.reasoning
-        pieces = list(_pieces(reasoning, rest, self.pace.pieces))
         whole = len(pieces) if kind in PAID or kind is None else len(pieces) // 2
         for name, text in pieces[:whole]:
-            await wire.event(_chunk({name if name == "content" else reply.reasoning_name: text}))
+            await wire.event(chunk({name: text}))
             if name == "content":
                 sent.append(text)
-            await asyncio.sleep(len(text) / CHARS_PER_TOKEN / self.pace.tokens_per_s)
-        if kind == "not_utf8":
-            await wire.raw(b'data: {"choices": [{"index": 0, "delta": {"content": "\xff"}}]}\n\n')
-        elif kind == "stalled":
-            await wire.until_dropped()
-            return kind
-        elif kind == "keep_alive":
-            await wire.comment_until_dropped()
-        elif kind == "garbage":
-            await wire.raw(b"data: {no json\n\n")
-        elif kind == "error_event":
-            await wire.event({"error": {"message": "the engine died"}})
-        elif kind == "interrupted":
-            await wire.event(_chunk({}, "insufficient_system_resource"))
+            await asyncio.sleep(len(text) / CHARS_PER_TOKEN / pace.tokens_per_s)
+        if kind is not None:
+            await wire.spoil(kind)
         if kind is not None and kind not in PAID:
             wire.reset()
             return kind
-        await wire.event(_chunk({}, "stop" if kind in (None, "not_utf8") else "length"))
+        await wire.event(chunk({}, "length" if kind in ("cut", "all_thought") else "stop"))
         if reply.counted:
-            await wire.event(_usage(ask, pieces))
+            await wire.event(usage(ask, pieces))
         await wire.end()
         return kind or "answered"
 
-
-@dataclass(frozen=True, slots=True)
-class _Wire:
-    """One response on its way, in chunked encoding."""
-
-    reader: asyncio.StreamReader
-    writer: asyncio.StreamWriter
-
-    def refuse(self, fault: Fault) -> None:
-        after = "" if fault.retry_after is None else f"retry-after: {fault.retry_after}\r\n"
-        error = {"message": fault.message, "code": fault.code}
-        self.reply(fault.status, {"error": error}, after)
-
-    def reply(self, status: int, value: dict[str, Any], headers: str = "") -> None:
-        body = json.dumps(value).encode()
-        self.writer.write(
-            f"HTTP/1.1 {status} x\r\ncontent-type: application/json\r\n{headers}"
-            f"content-length: {len(body)}\r\n\r\n".encode()
-            + body
-        )
-
-    def reset(self) -> None:
-        # With no linger a close is a reset: the client sees an error, not an end.
-        sock: socket.socket = self.writer.get_extra_info("socket")
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.writer.transport.abort()
-
-    def begin(self) -> None:
-        self.writer.write(
-            b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n"
-            b"transfer-encoding: chunked\r\n\r\n"
-        )
-
-    async def event(self, value: dict[str, Any]) -> None:
-        await self.raw(f"data: {json.dumps(value)}\n\n".encode())
-
-    async def raw(self, data: bytes) -> None:
-        if self.reader.at_eof() or self.writer.is_closing():
-            raise ConnectionResetError("the client hung up")
-        self.writer.write(b"%x\r\n%s\r\n" % (len(data), data))
-        await self.writer.drain()
-
-    async def end(self) -> None:
-        await self.raw(b"data: [DONE]\n\n")
-        self.writer.write(b"0\r\n\r\n")
-        await self.writer.drain()
-
-    async def until_dropped(self) -> None:
-        await self.reader.read(1)
-
-    async def comment_until_dropped(self) -> None:
-        dropped = asyncio.ensure_future(self.reader.read(1))
-        while not (await asyncio.wait({dropped}, timeout=0.05))[0]:
-            await self.raw(b": keep-alive\n\n")
-
-
-def _ask(call: int, body: dict[str, Any], headers: dict[str, str], path: str) -> Ask:
-    tag = headers.get("x-client-request-id", "").split("-")
-    return Ask(
-        call=call,
-        attempt=int(tag[1]) if len(tag) > 1 and tag[1].isdigit() else call,
-        body=body,
-        key=headers.get("authorization", "").removeprefix("Bearer "),
-        path=path,
-    )
-
-
-def _pieces(reasoning: str, content: str, count: int) -> Iterator[tuple[str, str]]:
-    size = max(1, -(-(len(reasoning) + len(content)) // count))
-    for name, text in (("reasoning_content", reasoning), ("content", content)):
-        for start in range(0, len(text), size):
-            yield name, text[start : start + size]
-
-
-def _chunk(delta: dict[str, str], finish: str | None = None) -> dict[str, Any]:
-    choice = {"index": 0, "delta": delta, "finish_reason": finish}
-    return {"id": "x", "object": "chat.completion.chunk", "created": 0, "choices": [choice]}
-
-
-def _usage(ask: Ask, pieces: list[tuple[str, str]]) -> dict[str, Any]:
-    def tokens(chars: int) -> int:
-        return -(-chars // CHARS_PER_TOKEN)
-
-    thought = tokens(sum(len(text) for name, text in pieces if name == "reasoning_content"))
-    written = tokens(sum(len(text) for name, text in pieces if name == "content"))
-    asked = tokens(sum(len(message["content"]) for message in ask.body["messages"]))
-    usage = {
-        "prompt_tokens": asked,
-        "completion_tokens": thought + written,
-        "total_tokens": asked + thought + written,
-        "completion_tokens_details": {"reasoning_tokens": thought},
-    }
-    return {"id": "x", "object": "chat.completion.chunk", "created": 0, "choices": []} | {
-        "usage": usage
-    }
+    def _pieces(
+        self, reply: Reply, ask: Ask, kind: str | None, pace: Pace
+    ) -> list[tuple[str, str]]:
+        """What is sent if nothing breaks: the whole reply, or its rest, as far as the limit."""
+        content = reply.content.removeprefix(ask.partial)
+        if kind == "cut":
+            content = content[: len(content) // 2]
+        elif kind == "all_thought":
+            content = ""
+        # A model that is continued has done its thinking.
+        reasoning = "" if ask.partial and not self.think_on else reply.reasoning
+        return split(reply.reasoning_name, reasoning, content, pace.pieces)

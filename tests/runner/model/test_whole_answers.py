@@ -8,6 +8,7 @@ from runner.errors import EndpointError
 from runner.model.resume import GO_ON, LESS_THINKING, join
 from tests.fakes import model_script as script
 from tests.fakes.model_script import Reply, in_order
+from tests.runner.model.conftest import QUICK
 
 CODE = "```python\ndef f(x):\n    return x\n```\n"
 THOUGHT = "hm " * 100
@@ -81,13 +82,22 @@ def test_continuing_ends_after_so_many_times_and_says_that_it_is_cut(serve, ask)
     assert len(answer.content) > len(CODE * 9) // 2
 
 
+@pytest.mark.parametrize("fault", [script.CUT, script.ALL_THOUGHT])
+def test_nothing_is_begun_that_the_budget_does_not_cover(serve, ask, fault):
+    pace = script.Pace(first_token_s=0.1)
+    server = serve(lambda call: Reply(CODE, THOUGHT), faults=in_order([fault]), pace=pace)
+    answer = ask(server.url, time_left_s=0.05)
+    assert (answer.cut, len(server.served)) == (True, 1)
+
+
 @pytest.mark.parametrize("after", [script.UNAUTHORIZED, script.OUT_OF_ORDER, script.TOO_LONG])
 def test_what_was_paid_for_is_kept_when_going_on_fails(serve, ask, after):
-    faults = [script.CUT, *[after] * 10]
-    server = serve(lambda call: Reply(CODE), faults=in_order(faults))
+    server = serve(lambda call: Reply(CODE), faults=in_order([script.CUT, *[after] * 10]))
     answer = ask(server.url)
     assert (answer.content, answer.cut) == (CODE[: len(CODE) // 2], True)
     assert answer.tokens.completion_tokens == 5
+    # Soon: the half that is there waits for its verdict.
+    assert len(server.served) <= 1 + QUICK.tries
 
 
 def test_an_answer_that_was_all_thinking_is_asked_for_with_less(serve, ask):
