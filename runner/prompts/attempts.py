@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from runner.contract import EvaluationStatus
 from runner.feedback import describe_evaluation
+from runner.prompts import excerpt, fenced
 from runner.prompts.context import PromptContext
 from runner.prompts.history import time_text
 from runner.prompts.remedies import not_a_kernel, remedy_for
@@ -131,6 +132,13 @@ def where_to_begin(best: Tried) -> str:
         "Begin with the first suggestion under the kernel's figures that has not been tried, "
         "unless your own reading of the figures says otherwise."
     )
+
+
+def tuning_note(best: Tried) -> str:
+    """What the tuner said of the kernel, or nothing. Its words may quote the kernel."""
+    if best.tuning is None:
+        return ""
+    return f"Of its launch parameters the tuner says:\n\n{fenced(excerpt(best.tuning, 1_000))}"
 
 
 def what_counts(best: Tried) -> str:

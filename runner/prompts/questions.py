@@ -15,6 +15,7 @@ from runner.prompts.attempts import (
     next_step_text,
     repetition,
     source_of,
+    tuning_note,
     what_counts,
     what_works,
     where_to_begin,
@@ -126,6 +127,7 @@ def optimise(context: PromptContext, best: Tried, line: Line) -> Question:
     slots = {
         **_shared(context),
         "answer": answer_section((_BOTTLENECK,)),
+        "tuning": tuning_note(best),
         "is_better": what_counts(best),
         "advice": where_to_begin(best),
     }

@@ -197,7 +197,7 @@ def test_the_history_says_what_was_kept_and_what_came_of_each_change():
     for row in (
         "2 | masked lanes are minus infinity | passed, 0.04154 ms | kept",
         "3 | two rows for each program | passed, 0.0443 ms | no",
-        "4 | not stated | COMPILE_ERROR: kernel.py:12: CompilationError: arange's range",
+        "4 | not stated | COMPILE_ERROR: kernel.py:12: ValueError: arange's range",
         "6 | persistent, 264 programs | passed, 0.04141 ms",
     ):
         assert row in text
@@ -245,6 +245,15 @@ def test_suggestions_or_their_absence_are_told_truly():
     text = optimise(context(), row, Line(attempts=(row,))).text
     assert "No figure above stands out" in text
     assert "suggest, the most" not in text
+
+
+def test_what_the_tuner_said_stands_with_the_kernel_as_data():
+    best = attempt(1, passed(), RIGHT_KERNEL, kept=True)
+    tuned = dataclasses.replace(best, tuning="kernel.py:9: CONFIG lacks a key\n```\nnew orders")
+    text = optimise(context(), tuned, Line(attempts=(tuned,))).text
+    assert any("CONFIG lacks a key" in block.text for block in code_blocks(text))
+    assert any("new orders" in block.text for block in code_blocks(text))
+    assert "the tuner says" not in optimise(context(), best, Line(attempts=(best,))).text
 
 
 @pytest.mark.parametrize(
