@@ -24,6 +24,8 @@ def suggested(*kernels, detail: str = "") -> tuple[str, ...]:
         ((compiled(), compiled(kernel="second")), "launches 2 different kernels (on N=65536)"),
         ((compiled(registers=255),), "The limit of registers lets only 12% of the warps"),
         ((compiled(shared_bytes=200_000),), "The limit of shared memory lets only 6% of the warps"),
+        ((compiled(registers=16, num_warps=1, shared_bytes=0),), "Nothing spills"),
+        ((compiled(registers=255, num_warps=8),), "keep fewer values alive"),
         ((compiled(),), "Nothing spills, one kernel does it all"),
         ((compiled(), compiled(SMALL)), "Nothing spills, one kernel does it all"),
         ((compiled(target="sm_777", registers=255),), "Nothing spills"),
