@@ -19,12 +19,14 @@ from runner.tried import Line, Tried
 
 
 def last_of(line: Line) -> Tried:
+    """The attempt that a repair is about. Raises ValueError where there is none."""
     if not line.attempts:
         raise ValueError("a line without attempts has nothing to repair")
     return line.attempts[-1]
 
 
 def source_of(row: Tried) -> str | None:
+    """The kernel of an attempt; None where its answer had none."""
     return None if row.candidate is None else row.candidate.source
 
 
@@ -57,6 +59,7 @@ def what_works(context: PromptContext, line: Line, kernel: Tried | None, detail:
 
 
 def next_step_text(last: Tried, line: Line) -> str:
+    """What to do about the last failure. Raises ValueError where it is none."""
     evaluation = last.attempt.evaluation
     if evaluation.status is EvaluationStatus.PASSED:
         raise ValueError("a kernel that passed needs no repair")
@@ -83,6 +86,7 @@ def _same_failure_twice(line: Line) -> bool:
 
 
 def repetition(row: Tried) -> str:
+    """Which source the attempt repeats, or nothing where it is new."""
     if row.repeats is None:
         return ""
     if row.repeats == 0:

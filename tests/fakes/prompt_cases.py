@@ -21,22 +21,24 @@ from runner.prompts.questions import (
 )
 from runner.tried import Tried
 from tests.fakes.prompt_samples import (
-    CHEATED,
-    COMPILE_ERROR,
-    DTYPE,
     FEEDBACK,
-    INCORRECT,
     KERNEL,
     RIGHT_KERNEL,
-    RUNTIME_ERROR,
-    SHAPE,
-    TIMEOUT,
     answered,
     attempt,
     context,
+    screened,
+)
+from tests.fakes.prompt_verdicts import (
+    CHEATED,
+    COMPILE_ERROR,
+    DTYPE,
+    INCORRECT,
+    RUNTIME_ERROR,
+    SHAPE,
+    TIMEOUT,
     passed,
     passed_without_gpu,
-    screened,
 )
 
 FOLDER = Path(__file__).parent.parent / "fixtures" / "prompts"

@@ -11,16 +11,8 @@ from runner.contract import Candidate, Evaluation, Feedback, InlineComment
 from runner.prompts.context import GpuFigures
 from runner.prompts.questions import Line, first, optimise, repair, review
 from tests.fakes.measured import compiled, measured
-from tests.fakes.prompt_samples import (
-    COMPILE_ERROR,
-    INCORRECT,
-    KERNEL,
-    ROOFLINE,
-    attempt,
-    context,
-    softmax_problem,
-    verdict,
-)
+from tests.fakes.prompt_samples import KERNEL, attempt, context, softmax_problem
+from tests.fakes.prompt_verdicts import COMPILE_ERROR, INCORRECT, ROOFLINE, verdict
 
 MARK = "new orders"
 HOSTILE = {

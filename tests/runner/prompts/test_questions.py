@@ -17,9 +17,7 @@ from runner.task import Task
 from tests.fakes.measured import measured
 from tests.fakes.prompt_cases import cases, long_line
 from tests.fakes.prompt_samples import (
-    COMPILE_ERROR,
     EXEMPLAR,
-    INCORRECT,
     KERNEL,
     PROBLEM_TOML,
     REFERENCE_PY,
@@ -27,9 +25,13 @@ from tests.fakes.prompt_samples import (
     answered,
     attempt,
     context,
+    softmax_problem,
+)
+from tests.fakes.prompt_verdicts import (
+    COMPILE_ERROR,
+    INCORRECT,
     passed,
     passed_without_gpu,
-    softmax_problem,
     verdict,
 )
 
@@ -155,6 +157,10 @@ def test_an_answer_that_was_cut_is_asked_for_brevity():
     text = CASES["repair_cut_answer"].text
     assert "ran out of room" in text
     assert "Think as long as you need" not in text
+    best = attempt(1, passed(), RIGHT_KERNEL, kept=True)
+    cut = answered("", cut=True)
+    assert "ran out of room" in optimise(context(), best, Line(attempts=(best, cut))).text
+    assert "ran out of room" not in optimise(context(), best, Line(attempts=(cut, best))).text
 
 
 def test_a_kernel_of_another_line_that_passes_is_shown_beside_a_failing_one():

@@ -9,7 +9,8 @@ from runner.extract import NoKernel, extract_candidate, rejection
 from runner.prompts.remedies import not_a_kernel, ran_out_of_room, remedies, remedy_for
 from runner.verifier.integrity import Facts, judge_integrity
 from runner.verifier.screen import screen
-from tests.fakes.prompt_samples import KERNEL, softmax_problem, verdict
+from tests.fakes.prompt_samples import KERNEL, softmax_problem
+from tests.fakes.prompt_verdicts import verdict
 
 FAILURES = [status for status in EvaluationStatus if status is not EvaluationStatus.PASSED]
 
