@@ -14,7 +14,6 @@ from runner.speed_feedback import describe_speed
 from runner.timing_text import why_not_measured
 
 MAX_DETAIL_CHARS = 6_000
-MAX_SUMMARY_CHARS = 600
 
 _ADVICE = {
     EvaluationStatus.REJECTED: "It was refused before it was compiled.",
@@ -60,12 +59,6 @@ def describe_evaluation(
     elif source is not None:
         parts.append(named_lines(found, source))
     return "\n\n".join(part for part in parts if part)
-
-
-def describe_briefly(evaluation: Evaluation) -> str:
-    """Status and summary on one line, for a list of earlier attempts."""
-    summary = " ".join(evaluation.summary.split())
-    return f"{evaluation.status}: {excerpt(summary, MAX_SUMMARY_CHARS)}"
 
 
 def findings(evaluation: Evaluation) -> str:

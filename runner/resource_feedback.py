@@ -64,12 +64,19 @@ def _residency(evaluation: Evaluation) -> str:
     if not held:
         return ""
     row, where = min(held, key=lambda pair: pair[1].share)
-    if where.share >= _ROOMY or where.limiter in (None, "warps"):
+    if where.share >= _ROOMY or where.limiter is None or where.limiter not in _MORE_ROOM:
         return ""
     return (
-        f"The limit of {where.limiter} lets only {where.share:.0%} of the "
-        f"warps be resident (on {row.workload}): {row.registers} registers a thread, "
-        f"{row.shared_bytes} bytes of shared memory a block, {row.num_warps} warps. For a kernel "
-        "that waits for memory smaller tiles or fewer stages help; one that lives in `tl.dot` "
-        "needs its large tiles more."
+        f"The limit of {where.limiter} lets only {where.share:.0%} of the warps be resident (on "
+        f"{row.workload}): {row.registers} registers a thread, {row.shared_bytes} bytes of shared "
+        f"memory a block, {row.num_warps} warps. {_MORE_ROOM[where.limiter]} That helps a kernel "
+        "that waits for memory; one that lives in `tl.dot` needs its large tiles more."
     )
+
+
+# Where the limit is the number of warps, there is no room to gain.
+_MORE_ROOM = {
+    "registers": "Make the tile smaller, or keep fewer values alive at once.",
+    "shared memory": "Make the tile smaller, or use fewer pipeline stages.",
+    "blocks": "Give each program more warps and a larger tile.",
+}

@@ -15,13 +15,15 @@ class Tried:
     """One finished attempt and what was extracted from it (None: no kernel in the answer).
 
     `repeats` is the attempt whose source this one repeats; 0 is the kernel under review.
-    `change` is what the model says it changed, on one line; None where it did not say.
+    `change` is what the model says it changed, on one line; None where it did not say. `tuning` is
+    what came of tuning this kernel, or why its declaration was refused; None where nobody tried.
     """
 
     attempt: Attempt
     candidate: Candidate | None
     repeats: int | None = None
     change: str | None = None
+    tuning: str | None = None
 
     @property
     def passed(self) -> bool:

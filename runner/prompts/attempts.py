@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from runner.contract import EvaluationStatus
 from runner.feedback import describe_evaluation
+from runner.prompts import excerpt, fenced
 from runner.prompts.context import PromptContext
 from runner.prompts.history import time_text
 from runner.prompts.remedies import not_a_kernel, remedy_for
@@ -18,12 +19,14 @@ from runner.tried import Line, Tried
 
 
 def last_of(line: Line) -> Tried:
+    """The attempt that a repair is about. Raises ValueError where there is none."""
     if not line.attempts:
         raise ValueError("a line without attempts has nothing to repair")
     return line.attempts[-1]
 
 
 def source_of(row: Tried) -> str | None:
+    """The kernel of an attempt; None where its answer had none."""
     return None if row.candidate is None else row.candidate.source
 
 
@@ -56,6 +59,7 @@ def what_works(context: PromptContext, line: Line, kernel: Tried | None, detail:
 
 
 def next_step_text(last: Tried, line: Line) -> str:
+    """What to do about the last failure. Raises ValueError where it is none."""
     evaluation = last.attempt.evaluation
     if evaluation.status is EvaluationStatus.PASSED:
         raise ValueError("a kernel that passed needs no repair")
@@ -82,6 +86,7 @@ def _same_failure_twice(line: Line) -> bool:
 
 
 def repetition(row: Tried) -> str:
+    """Which source the attempt repeats, or nothing where it is new."""
     if row.repeats is None:
         return ""
     if row.repeats == 0:
@@ -131,6 +136,13 @@ def where_to_begin(best: Tried) -> str:
         "Begin with the first suggestion under the kernel's figures that has not been tried, "
         "unless your own reading of the figures says otherwise."
     )
+
+
+def tuning_note(best: Tried) -> str:
+    """What the tuner said of the kernel, or nothing. Its words may quote the kernel."""
+    if best.tuning is None:
+        return ""
+    return f"Of its launch parameters the tuner says:\n\n{fenced(excerpt(best.tuning, 1_000))}"
 
 
 def what_counts(best: Tried) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from runner.one_line import one_line
 from runner.prompts import fenced
+from runner.prompts.change import MAX_CHANGE_CHARS
 from runner.timing_text import ms_text
 from runner.tried import Tried
 from runner.verifier.resources import geometric_mean_ms
@@ -46,7 +47,8 @@ def time_text(row: Tried) -> str | None:
 
 
 def _cells(row: Tried) -> tuple[str, str, str]:
-    return str(row.attempt.index), row.change or "not stated", _result(row)
+    change = one_line(row.change or "", MAX_CHANGE_CHARS) or "not stated"
+    return str(row.attempt.index), change, _result(row)
 
 
 def _result(row: Tried) -> str:

@@ -15,6 +15,7 @@ from runner.prompts.attempts import (
     next_step_text,
     repetition,
     source_of,
+    tuning_note,
     what_counts,
     what_works,
     where_to_begin,
@@ -59,8 +60,11 @@ _BOTTLENECK = (
 
 
 def first(context: PromptContext, variant: int = 0) -> Question:
-    """The first question of a line. `variant` numbers lines that begin in parallel: each other
-    one begins in another way, number 0 as the model likes."""
+    """The first question of a line.
+
+    `variant` numbers the lines that begin in parallel: 0 leaves the design to the model, each of
+    the others asks for one of its own.
+    """
     figures = context.figures
     way = strategy(
         context.task.problem,
@@ -123,9 +127,11 @@ def optimise(context: PromptContext, best: Tried, line: Line) -> Question:
     if best.candidate is None or not best.passed:
         raise ValueError("only a kernel that passed can be optimised")
     source = best.candidate.source
+    brief = any(ran_out_of_room(row.attempt.evaluation) for row in line.attempts[-1:])
     slots = {
         **_shared(context),
-        "answer": answer_section((_BOTTLENECK,)),
+        "answer": answer_section((_BOTTLENECK,), brief=brief),
+        "tuning": tuning_note(best),
         "is_better": what_counts(best),
         "advice": where_to_begin(best),
     }

@@ -62,5 +62,5 @@ def remedies() -> Mapping[EvaluationStatus, tuple[Remedy, ...]]:
 
 
 def _remedy(*, step: str, when: str | None = None) -> Remedy:
-    pattern = None if when is None else re.compile(when, re.IGNORECASE)
+    pattern = None if when is None else re.compile(when, re.IGNORECASE | re.MULTILINE)
     return Remedy(when=pattern, step=" ".join(step.split()))

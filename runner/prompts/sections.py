@@ -19,6 +19,8 @@ from runner.timing_text import ms_text
 from runner.verifier.resources import MAX_SHARED_BYTES
 
 TARGET = "sm_90"
+# What stands in the names of NVIDIA's GPUs besides words with a digit.
+_GPU_WORDS = frozenset({"RTX", "PCIE", "SXM", "NVL", "SUPER", "TI"})
 NEW_IN_THIS_KERNEL = "what is new in this kernel and why it should help"
 ITS_DESIGN = "the design of this kernel in a few words"
 # Everything a triton-only candidate may ask of PyTorch.
@@ -203,7 +205,7 @@ def _workloads(problem: Problem) -> str:
 
 
 def _gpu_name(name: str) -> str:
-    """A GPU's name as a request or a driver gives it: a few words, and never a sentence."""
-    words = re.sub(r"[^A-Za-z0-9 ._-]+", " ", name).split()
-    text = one_line(" ".join(words), 40)
-    return text if text.upper().startswith("NVIDIA") else f"NVIDIA {text}"
+    """A GPU's name as a request or a driver gives it: its marks, and no word of a sentence."""
+    words = [word.strip("._-") for word in re.findall(r"[A-Za-z0-9._-]{1,24}", name)]
+    marks = [word for word in words if word.upper() in _GPU_WORDS or re.search(r"\d", word)]
+    return " ".join(["NVIDIA", *marks[:5]]) if marks else "NVIDIA GPU"

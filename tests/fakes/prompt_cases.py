@@ -21,22 +21,24 @@ from runner.prompts.questions import (
 )
 from runner.tried import Tried
 from tests.fakes.prompt_samples import (
-    CHEATED,
-    COMPILE_ERROR,
-    DTYPE,
     FEEDBACK,
-    INCORRECT,
     KERNEL,
     RIGHT_KERNEL,
-    RUNTIME_ERROR,
-    SHAPE,
-    TIMEOUT,
     answered,
     attempt,
     context,
+    screened,
+)
+from tests.fakes.prompt_verdicts import (
+    CHEATED,
+    COMPILE_ERROR,
+    DTYPE,
+    INCORRECT,
+    RUNTIME_ERROR,
+    SHAPE,
+    TIMEOUT,
     passed,
     passed_without_gpu,
-    screened,
 )
 
 FOLDER = Path(__file__).parent.parent / "fixtures" / "prompts"
@@ -75,6 +77,7 @@ def cases() -> dict[str, Question]:
     unmeasured = attempt(1, passed_without_gpu(), RIGHT_KERNEL, kept=True)
     cut = "```python\nimport torch\n"
     diff = "```diff\n--- kernel.py\n+++ kernel.py\n@@ -1 +1 @@\n-a\n+b\n```\n"
+    other = attempt(3, passed(), RIGHT_KERNEL, kept=True)
     twice = (attempt(1, INCORRECT), attempt(2, INCORRECT, change="mask the load"))
     return {
         "first": first(context(), 0),
@@ -87,7 +90,7 @@ def cases() -> dict[str, Question]:
         "repair_forbidden": repaired(screened(KERNEL.replace("import torch\n", "import os\n"))),
         "repair_compile_error": repaired(attempt(1, COMPILE_ERROR)),
         "repair_incorrect": repaired(attempt(1, INCORRECT)),
-        "repair_incorrect_twice": repaired(*twice, others=(best,)),
+        "repair_incorrect_twice": repaired(*twice, others=(other,)),
         "repair_shape": repaired(attempt(1, SHAPE)),
         "repair_dtype": repaired(attempt(1, DTYPE)),
         "repair_cheated": repaired(attempt(1, CHEATED)),
