@@ -140,7 +140,7 @@ async def _run(start: _Start, stops: Stops) -> ResultBundle:
         prepare_verifier, task, allow_no_sandbox=order.allow_no_sandbox
     )
     judge = VerifierJudge(verifier)
-    judges = ThreadJudges(judge, time.monotonic, tune=judge.tune)
+    judges = ThreadJudges(judge, time.monotonic, width=judge.width, tune=judge.tune)
     try:
         restored = _begin(start, environment, judge.rank)
         save_best = BestFolder(order.out / BEST)

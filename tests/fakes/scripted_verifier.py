@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 # Loaded before a fake takes the verifier's place: their own imports are real.
-from runner import bench_command, generate, verify_command
+from runner import bench_command, generate, verify_command, verifying
 from runner.contract import Environment
 from runner.errors import RunnerError
 
@@ -83,6 +83,8 @@ def install(
     machine = SimpleNamespace(
         collect_environment=lambda *, device, sandbox: environment, choose_device=choose_device
     )
+    # One judge in this process, however many GPUs this machine has.
+    monkeypatch.setattr(verifying, "visible_gpus", tuple)
     monkeypatch.setitem(sys.modules, "runner.verifier", package)
     monkeypatch.setitem(sys.modules, "runner.environment", machine)
     return state
