@@ -1,0 +1,200 @@
+"""Convolution of images as an implicit matrix product over padded channels-last copies."""
+
+import torch
+import triton
+import triton.language as tl
+
+STRIDE = 1
+PADDING = 1
+DILATION = 1
+# The copies have a multiple of this many channels, so that each load of a row is 16 bytes wide
+# and no load of the product is masked.
+BLOCK_C = 32
+
+TUNABLES = {
+    "BLOCK_P": [64, 128, 256],
+    "BLOCK_O": [64, 128],
+    "num_warps": [4, 8],
+    "num_stages": [3, 4],
+}
+CONFIG = {"BLOCK_P": 128, "BLOCK_O": 128, "num_warps": 8, "num_stages": 3}
+
+
+def pick_config(x, weight, bias):
+    return CONFIG
+
+
+@triton.jit
+def _pack_kernel(
+    source_ptr,
+    packed_ptr,
+    C,
+    H,
+    W,
+    packed_h,
+    packed_w,
+    packed_c,
+    blocks,
+    PADDING: tl.constexpr,
+    BLOCK_P: tl.constexpr,
+    BLOCK_C: tl.constexpr,
+):
+    """[B, C, H, W] → [B, packed_h, packed_w, packed_c], zeros around the image and past C."""
+    tiles_c = packed_c // BLOCK_C
+    # int64: offsets pass 2**31 elements in large tensors.
+    batch = (tl.program_id(0) // (blocks * tiles_c)).to(tl.int64)
+    pixels = tl.program_id(0) // tiles_c % blocks * BLOCK_P + tl.arange(0, BLOCK_P)
+    c = tl.program_id(0) % tiles_c * BLOCK_C + tl.arange(0, BLOCK_C)
+    row = pixels // packed_w - PADDING
+    col = pixels % packed_w - PADDING
+    inside = (row >= 0) & (row < H) & (col >= 0) & (col < W)
+    source = tl.load(
+        source_ptr + (batch * C + c[None, :]) * H * W + (row * W + col)[:, None],
+        mask=inside[:, None] & (c[None, :] < C),
+        other=0.0,
+    )
+    offs = (batch * packed_h * packed_w + pixels[:, None]) * packed_c + c[None, :]
+    tl.store(packed_ptr + offs, source, mask=pixels[:, None] < packed_h * packed_w)
+
+
+@triton.jit
+def _conv2d_kernel(
+    x_ptr,
+    w_ptr,
+    b_ptr,
+    y_ptr,
+    pixels,
+    packed_h,
+    packed_w,
+    packed_c,
+    C_OUT,
+    out_h,
+    out_w,
+    KERNEL_H: tl.constexpr,
+    KERNEL_W: tl.constexpr,
+    STRIDE: tl.constexpr,
+    DILATION: tl.constexpr,
+    BLOCK_P: tl.constexpr,
+    BLOCK_O: tl.constexpr,
+    BLOCK_C: tl.constexpr,
+):
+    """A tile of BLOCK_P output pixels of all images by BLOCK_O output channels.
+
+    x is [B, packed_h, packed_w, packed_c], w [C_OUT, KERNEL_H, KERNEL_W, packed_c].
+    """
+    tiles_o = tl.cdiv(C_OUT, BLOCK_O)
+    # Tiles of the same pixels follow each other: they read the same part of x.
+    offs_o = tl.program_id(0) % tiles_o * BLOCK_O + tl.arange(0, BLOCK_O)
+    # int64: offsets pass 2**31 elements in large tensors.
+    offs_p = (tl.program_id(0) // tiles_o).to(tl.int64) * BLOCK_P + tl.arange(0, BLOCK_P)
+    # Pixels and channels past the end wrap around to some that exist, and are never stored.
+    image = offs_p % pixels // (out_h * out_w)
+    row = offs_p % pixels // out_w % out_h
+    col = offs_p % pixels % out_w
+    corner = (image * packed_h + row * STRIDE) * packed_w + col * STRIDE
+    offs_c = tl.arange(0, BLOCK_C)
+    x_ptrs = x_ptr + corner[:, None] * packed_c + offs_c[None, :]
+    taps = KERNEL_H * KERNEL_W
+    w_ptrs = w_ptr + (offs_o % C_OUT)[None, :] * taps * packed_c + offs_c[:, None]
+    acc = tl.zeros([BLOCK_P, BLOCK_O], tl.float32)
+    # One loop over taps and channels: a loop in a loop would drain the pipeline at every tap.
+    per_tap = packed_c // BLOCK_C
+    for step in range(taps * per_tap):
+        tap = step // per_tap
+        shift = (tap // KERNEL_W * packed_w + tap % KERNEL_W) * DILATION
+        x = tl.load(x_ptrs + shift * packed_c + step % per_tap * BLOCK_C)
+        w = tl.load(w_ptrs + step * BLOCK_C)
+        # Three TF32 products keep float32's accuracy; operands of 16 bits are not changed.
+        acc = tl.dot(x, w, acc, input_precision="tf32x3")
+    bias = tl.load(b_ptr + offs_o, mask=offs_o < C_OUT, other=0.0).to(tl.float32)
+    y = acc + bias[None, :]
+    offs = ((image[:, None] * C_OUT + offs_o[None, :]) * out_h + row[:, None]) * out_w
+    mask = (offs_p[:, None] < pixels) & (offs_o[None, :] < C_OUT)
+    tl.store(y_ptr + offs + col[:, None], y.to(y_ptr.dtype.element_ty), mask=mask)
+
+
+def _pack(source, padding):
+    """A channels-last copy of source [B, C, H, W], with a border and a multiple of BLOCK_C."""
+    B, C, H, W = source.shape
+    packed_h, packed_w = H + 2 * padding, W + 2 * padding
+    packed_c = triton.cdiv(C, BLOCK_C) * BLOCK_C
+    packed = torch.empty(
+        (B, packed_h, packed_w, packed_c), dtype=source.dtype, device=source.device
+    )
+    block = 64
+    blocks = triton.cdiv(packed_h * packed_w, block)
+    _pack_kernel[(B * blocks * (packed_c // BLOCK_C),)](
+        source,
+        packed,
+        C,
+        H,
+        W,
+        packed_h,
+        packed_w,
+        packed_c,
+        blocks,
+        PADDING=padding,
+        BLOCK_P=block,
+        BLOCK_C=BLOCK_C,
+        num_warps=4,
+    )
+    return packed
+
+
+def _output_size(size, kernel):
+    return (size + 2 * PADDING - DILATION * (kernel - 1) - 1) // STRIDE + 1
+
+
+def _check_inputs(x, weight, bias):
+    """Raise ValueError for what the kernel cannot handle, naming the tensor and the reason."""
+    if x.dim() != 4 or weight.dim() != 4 or x.shape[1] != weight.shape[1] or not x.shape[1]:
+        raise ValueError(
+            f"x must be [B, C, H, W] and weight [O, C, KH, KW] with C ≥ 1, not "
+            f"{tuple(x.shape)}, {tuple(weight.shape)}"
+        )
+    if bias.shape != weight.shape[:1]:
+        raise ValueError(f"bias must be [{weight.shape[0]}], not {tuple(bias.shape)}")
+    if x.dtype not in (torch.float16, torch.bfloat16, torch.float32):
+        raise ValueError(f"x must be float16, bfloat16 or float32, not {x.dtype}")
+    for name, tensor in (("weight", weight), ("bias", bias)):
+        if tensor.dtype != x.dtype or tensor.device != x.device:
+            raise ValueError(f"{name} must have the dtype and the device of x")
+    if min(map(_output_size, x.shape[2:], weight.shape[2:])) < 1:
+        raise ValueError(f"x is smaller than a window: {tuple(x.shape)}")
+
+
+def conv2d(x, weight, bias):
+    """x convolved with weight, plus bias: stride 1, padding 1, dilation 1.
+
+    x [B, C, H, W], weight [O, C, KH, KW] and bias [O] are of one floating dtype; the result is a
+    contiguous [B, O, out_h, out_w], accumulated in float32. Raises ValueError for anything else.
+    """
+    _check_inputs(x, weight, bias)
+    x, weight, bias = x.contiguous(), weight.contiguous(), bias.contiguous()
+    (B, _, H, W), (out_c, _, kernel_h, kernel_w) = x.shape, weight.shape
+    out_h, out_w = _output_size(H, kernel_h), _output_size(W, kernel_w)
+    y = torch.empty((B, out_c, out_h, out_w), dtype=x.dtype, device=x.device)
+    if y.numel() == 0:
+        return y
+    packed_x, packed_w = _pack(x, PADDING), _pack(weight, 0)
+    config = pick_config(x, weight, bias)
+    pixels = B * out_h * out_w
+    tiles = triton.cdiv(pixels, config["BLOCK_P"]) * triton.cdiv(out_c, config["BLOCK_O"])
+    _conv2d_kernel[(tiles,)](
+        packed_x,
+        packed_w,
+        bias,
+        y,
+        pixels,
+        *packed_x.shape[1:],
+        out_c,
+        out_h,
+        out_w,
+        KERNEL_H=kernel_h,
+        KERNEL_W=kernel_w,
+        STRIDE=STRIDE,
+        DILATION=DILATION,
+        BLOCK_C=BLOCK_C,
+        **config,
+    )
+    return y

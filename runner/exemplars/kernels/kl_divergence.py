@@ -1,0 +1,112 @@
+"""Kullback-Leibler divergence of two softmax distributions, from their logits in one pass."""
+
+import torch
+import triton
+import triton.language as tl
+
+MAX_BLOCK = 2048
+SUM_BLOCK = 4096
+
+
+@triton.jit
+def _fold_maximum(lane_max, x):
+    """The new maximum, and by which exponent sums over the old one shrink; never inf - inf."""
+    new_max = tl.maximum(lane_max, x)
+    finite_max = tl.where(new_max == float("-inf"), 0.0, new_max)
+    return new_max, finite_max, tl.exp(lane_max - finite_max)
+
+
+@triton.jit
+def _row_divergence_kernel(
+    p_ptr,
+    q_ptr,
+    loss_ptr,
+    N,
+    stride_pm,
+    stride_pn,
+    stride_qm,
+    stride_qn,
+    BLOCK_N: tl.constexpr,
+):
+    """The divergence of one row, each logit read once.
+
+    With softmaxes P of p and Q of q: sum Q (log Q - log P) = sum Q (q - p) - lse(q) + lse(p).
+    """
+    # int64: the offset of a row passes 2**31 elements in large tensors.
+    row = tl.program_id(0).to(tl.int64)
+    p_ptr += row * stride_pm
+    q_ptr += row * stride_qm
+    p_max = tl.full([BLOCK_N], float("-inf"), tl.float32)
+    q_max = tl.full([BLOCK_N], float("-inf"), tl.float32)
+    p_sum = tl.zeros([BLOCK_N], tl.float32)
+    q_sum = tl.zeros([BLOCK_N], tl.float32)
+    weighted = tl.zeros([BLOCK_N], tl.float32)
+    for start in range(0, N, BLOCK_N):
+        cols = start + tl.arange(0, BLOCK_N)
+        mask = cols < N
+        p = tl.load(p_ptr + cols * stride_pn, mask=mask, other=float("-inf")).to(tl.float32)
+        q = tl.load(q_ptr + cols * stride_qn, mask=mask, other=float("-inf")).to(tl.float32)
+        p_max, p_finite, p_shrink = _fold_maximum(p_max, p)
+        q_max, q_finite, q_shrink = _fold_maximum(q_max, q)
+        p_sum = p_sum * p_shrink + tl.exp(p - p_finite)
+        e = tl.exp(q - q_finite)
+        q_sum = q_sum * q_shrink + e
+        # Nothing was loaded past N: inf - inf must not count there.
+        weighted = weighted * q_shrink + tl.where(mask, e * (q - p), 0.0)
+    p_top = tl.max(p_max, 0)
+    q_top = tl.max(q_max, 0)
+    p_total = tl.sum(p_sum * tl.exp(p_max - p_top), 0)
+    scale = tl.exp(q_max - q_top)
+    q_total = tl.sum(q_sum * scale, 0)
+    mean = tl.sum(weighted * scale, 0) / q_total
+    # The maxima first: they may be large and their difference small.
+    loss = (mean - (q_top - p_top)) + (tl.log(p_total) - tl.log(q_total))
+    tl.store(loss_ptr + row, loss)
+
+
+@triton.jit
+def _mean_kernel(loss_ptr, y_ptr, M, BLOCK: tl.constexpr):
+    """The mean of M row losses, in one program: no atomics, so always the same sum."""
+    total = tl.zeros([BLOCK], tl.float32)
+    for start in range(0, M, BLOCK):
+        offs = start + tl.arange(0, BLOCK)
+        total += tl.load(loss_ptr + offs, mask=offs < M, other=0.0)
+    tl.store(y_ptr, (tl.sum(total, 0) / M).to(y_ptr.dtype.element_ty))
+
+
+def _check_inputs(logits, target_logits):
+    """Raise ValueError for what the kernel cannot handle, naming the reason."""
+    if logits.dim() != 2 or logits.numel() == 0:
+        raise ValueError(f"logits must be [M, N] and not empty, not {tuple(logits.shape)}")
+    if logits.dtype not in (torch.float16, torch.bfloat16, torch.float32):
+        raise ValueError(f"logits must be float16, bfloat16 or float32, not {logits.dtype}")
+    if target_logits.shape != logits.shape or target_logits.dtype != logits.dtype:
+        raise ValueError("target_logits must have the shape and the dtype of logits")
+    if target_logits.device != logits.device:
+        raise ValueError(f"target_logits is on {target_logits.device}, not {logits.device}")
+
+
+def kl_divergence(logits, target_logits):
+    """The mean over rows of KL(softmax(target_logits) || softmax(logits)), of no axes.
+
+    Both are floating [M, N] of one dtype with any strides; computed in float32. Raises ValueError
+    for anything else.
+    """
+    _check_inputs(logits, target_logits)
+    M, N = logits.shape
+    losses = torch.empty((M,), dtype=torch.float32, device=logits.device)
+    y = torch.empty((), dtype=logits.dtype, device=logits.device)
+    block_n = min(triton.next_power_of_2(N), MAX_BLOCK)
+    _row_divergence_kernel[(M,)](
+        logits,
+        target_logits,
+        losses,
+        N,
+        *logits.stride(),
+        *target_logits.stride(),
+        BLOCK_N=block_n,
+        num_warps=min(max(block_n // 256, 1), 8),
+    )
+    block = min(triton.next_power_of_2(M), SUM_BLOCK)
+    _mean_kernel[(1,)](losses, y, M, BLOCK=block, num_warps=min(max(block // 256, 1), 16))
+    return y
