@@ -1,19 +1,31 @@
-"""Kullback-Leibler divergence of two softmax distributions, from their logits in one pass."""
+"""Kullback-Leibler divergence of two softmax distributions, from their logits."""
 
 import torch
 import triton
 import triton.language as tl
 
-MAX_BLOCK = 2048
+# Up to here both rows stay in the registers of one program and are read once. Longer rows are
+# read twice, the second time from cache.
+MAX_BLOCK = 8192
 SUM_BLOCK = 4096
 
 
 @triton.jit
-def _fold_maximum(lane_max, x):
-    """The new maximum, and by which exponent sums over the old one shrink; never inf - inf."""
+def _fold(lane_max, lane_sum, x):
+    """Fold x into an online maximum and sum of exponentials, lane by lane."""
     new_max = tl.maximum(lane_max, x)
+    # A lane that saw nothing but -inf has no sum yet, and inf - inf must not give it one.
     finite_max = tl.where(new_max == float("-inf"), 0.0, new_max)
-    return new_max, finite_max, tl.exp(lane_max - finite_max)
+    return new_max, lane_sum * tl.exp(lane_max - finite_max) + tl.exp(x - finite_max)
+
+
+@triton.jit
+def _terms(p, q, p_top, q_top, p_log_sum, q_log_sum):
+    """Q (log Q - log P) for softmaxes P of p and Q of q: equal ones give exactly zero."""
+    # The maxima are subtracted first: they may be large and the difference small.
+    log_p = (p - p_top) - p_log_sum
+    log_q = (q - q_top) - q_log_sum
+    return tl.exp(log_q) * (log_q - log_p)
 
 
 @triton.jit
@@ -27,40 +39,51 @@ def _row_divergence_kernel(
     stride_qm,
     stride_qn,
     BLOCK_N: tl.constexpr,
+    ONE_BLOCK: tl.constexpr,
 ):
-    """The divergence of one row, each logit read once.
-
-    With softmaxes P of p and Q of q: sum Q (log Q - log P) = sum Q (q - p) - lse(q) + lse(p).
-    """
+    """The divergence of one row. ONE_BLOCK: N fits into BLOCK_N, and the row is read once."""
     # int64: the offset of a row passes 2**31 elements in large tensors.
     row = tl.program_id(0).to(tl.int64)
     p_ptr += row * stride_pm
     q_ptr += row * stride_qm
-    p_max = tl.full([BLOCK_N], float("-inf"), tl.float32)
-    q_max = tl.full([BLOCK_N], float("-inf"), tl.float32)
-    p_sum = tl.zeros([BLOCK_N], tl.float32)
-    q_sum = tl.zeros([BLOCK_N], tl.float32)
-    weighted = tl.zeros([BLOCK_N], tl.float32)
-    for start in range(0, N, BLOCK_N):
-        cols = start + tl.arange(0, BLOCK_N)
+    if ONE_BLOCK:
+        cols = tl.arange(0, BLOCK_N)
         mask = cols < N
         p = tl.load(p_ptr + cols * stride_pn, mask=mask, other=float("-inf")).to(tl.float32)
         q = tl.load(q_ptr + cols * stride_qn, mask=mask, other=float("-inf")).to(tl.float32)
-        p_max, p_finite, p_shrink = _fold_maximum(p_max, p)
-        q_max, q_finite, q_shrink = _fold_maximum(q_max, q)
-        p_sum = p_sum * p_shrink + tl.exp(p - p_finite)
-        e = tl.exp(q - q_finite)
-        q_sum = q_sum * q_shrink + e
-        # Nothing was loaded past N: inf - inf must not count there.
-        weighted = weighted * q_shrink + tl.where(mask, e * (q - p), 0.0)
-    p_top = tl.max(p_max, 0)
-    q_top = tl.max(q_max, 0)
-    p_total = tl.sum(p_sum * tl.exp(p_max - p_top), 0)
-    scale = tl.exp(q_max - q_top)
-    q_total = tl.sum(q_sum * scale, 0)
-    mean = tl.sum(weighted * scale, 0) / q_total
-    # The maxima first: they may be large and their difference small.
-    loss = (mean - (q_top - p_top)) + (tl.log(p_total) - tl.log(q_total))
+        p_top = tl.max(p, 0)
+        q_top = tl.max(q, 0)
+        p_log_sum = tl.log(tl.sum(tl.exp(p - p_top), 0))
+        q_log_sum = tl.log(tl.sum(tl.exp(q - q_top), 0))
+        # Past N both are -inf: zeros keep them clear of inf - inf, and do not count.
+        terms = _terms(
+            tl.where(mask, p, 0.0), tl.where(mask, q, 0.0), p_top, q_top, p_log_sum, q_log_sum
+        )
+        loss = tl.sum(tl.where(mask, terms, 0.0), 0)
+    else:
+        p_max = tl.full([BLOCK_N], float("-inf"), tl.float32)
+        q_max = tl.full([BLOCK_N], float("-inf"), tl.float32)
+        p_sum = tl.zeros([BLOCK_N], tl.float32)
+        q_sum = tl.zeros([BLOCK_N], tl.float32)
+        for start in range(0, N, BLOCK_N):
+            cols = start + tl.arange(0, BLOCK_N)
+            mask = cols < N
+            p = tl.load(p_ptr + cols * stride_pn, mask=mask, other=float("-inf")).to(tl.float32)
+            q = tl.load(q_ptr + cols * stride_qn, mask=mask, other=float("-inf")).to(tl.float32)
+            p_max, p_sum = _fold(p_max, p_sum, p)
+            q_max, q_sum = _fold(q_max, q_sum, q)
+        p_top = tl.max(p_max, 0)
+        q_top = tl.max(q_max, 0)
+        p_log_sum = tl.log(tl.sum(p_sum * tl.exp(p_max - p_top), 0))
+        q_log_sum = tl.log(tl.sum(q_sum * tl.exp(q_max - q_top), 0))
+        lanes = tl.zeros([BLOCK_N], tl.float32)
+        for start in range(0, N, BLOCK_N):
+            cols = start + tl.arange(0, BLOCK_N)
+            mask = cols < N
+            p = tl.load(p_ptr + cols * stride_pn, mask=mask, other=0.0).to(tl.float32)
+            q = tl.load(q_ptr + cols * stride_qn, mask=mask, other=0.0).to(tl.float32)
+            lanes += tl.where(mask, _terms(p, q, p_top, q_top, p_log_sum, q_log_sum), 0.0)
+        loss = tl.sum(lanes, 0)
     tl.store(loss_ptr + row, loss)
 
 
@@ -105,7 +128,8 @@ def kl_divergence(logits, target_logits):
         *logits.stride(),
         *target_logits.stride(),
         BLOCK_N=block_n,
-        num_warps=min(max(block_n // 256, 1), 8),
+        ONE_BLOCK=block_n >= N,
+        num_warps=min(max(block_n // 512, 1), 16),
     )
     block = min(triton.next_power_of_2(M), SUM_BLOCK)
     _mean_kernel[(1,)](losses, y, M, BLOCK=block, num_warps=min(max(block // 256, 1), 16))

@@ -75,9 +75,9 @@ def _combine_kernel(max_ptr, sum_ptr, y_ptr, M, tiles_n, BLOCK_T: tl.constexpr, 
     mask = (tiles[:, None] < tiles_n) & (rows[None, :] < M)
     maxima = tl.load(max_ptr + offs, mask=mask, other=float("-inf"))
     sums = tl.load(sum_ptr + offs, mask=mask, other=0.0)
-    # Rows that do not exist have no maximum: 0 keeps them clear of inf - inf.
+    # Rows that do not exist have no maximum and no sum: keep them clear of inf - inf and log 0.
     largest = tl.where(rows < M, tl.max(maxima, 0), 0.0)
-    total = tl.sum(sums * tl.exp(maxima - largest[None, :]), 0)
+    total = tl.where(rows < M, tl.sum(sums * tl.exp(maxima - largest[None, :]), 0), 1.0)
     y = largest + tl.log(total)
     tl.store(y_ptr + rows, y.to(y_ptr.dtype.element_ty), mask=rows < M)
 

@@ -30,10 +30,10 @@ def _softmax_kernel(
     mask = (rows[:, None] < M) & (cols[None, :] < N)
     x_ptrs = x_ptr + rows[:, None] * stride_xm + cols[None, :] * stride_xn
     x = tl.load(x_ptrs, mask=mask, other=float("-inf")).to(tl.float32)
-    # Rows past the end are all -inf: 0 as their maximum keeps them clear of inf - inf.
+    # Rows past the end are all -inf: keep them clear of inf - inf and of 0 / 0.
     largest = tl.where(rows < M, tl.max(x, 1), 0.0)
     numerator = tl.exp(x - largest[:, None])
-    y = numerator / tl.sum(numerator, 1)[:, None]
+    y = numerator / tl.where(rows < M, tl.sum(numerator, 1), 1.0)[:, None]
     y_ptrs = y_ptr + rows[:, None] * stride_ym + cols[None, :]
     tl.store(y_ptrs, y.to(y_ptr.dtype.element_ty), mask=mask)
 

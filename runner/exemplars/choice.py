@@ -1,0 +1,2 @@
+def exemplar_for(*a):
+    return None
