@@ -7,17 +7,16 @@ import triton.language as tl
 STRIDE = 1
 PADDING = 1
 DILATION = 1
-# The copies have a multiple of this many channels, so that each load of a row is 16 bytes wide
-# and no load of the product is masked.
-BLOCK_C = 32
+# Pixels that one program of the copying kernel takes.
+PACK_BLOCK = 64
 
 TUNABLES = {
-    "BLOCK_P": [64, 128, 256],
     "BLOCK_O": [64, 128],
+    "BLOCK_P": [64, 128, 256],
     "num_warps": [4, 8],
-    "num_stages": [3, 4],
+    "num_stages": [2, 3, 4],
 }
-CONFIG = {"BLOCK_P": 128, "BLOCK_O": 128, "num_warps": 8, "num_stages": 3}
+CONFIG = {"BLOCK_O": 128, "BLOCK_P": 128, "num_warps": 8, "num_stages": 3}
 
 
 def pick_config(x, weight, bias):
@@ -49,12 +48,12 @@ def _pack_kernel(
     col = pixels % packed_w - PADDING
     inside = (row >= 0) & (row < H) & (col >= 0) & (col < W)
     source = tl.load(
-        source_ptr + (batch * C + c[None, :]) * H * W + (row * W + col)[:, None],
-        mask=inside[:, None] & (c[None, :] < C),
+        source_ptr + (batch * C + c[:, None]) * H * W + (row * W + col)[None, :],
+        mask=(c[:, None] < C) & inside[None, :],
         other=0.0,
     )
     offs = (batch * packed_h * packed_w + pixels[:, None]) * packed_c + c[None, :]
-    tl.store(packed_ptr + offs, source, mask=pixels[:, None] < packed_h * packed_w)
+    tl.store(packed_ptr + offs, tl.trans(source), mask=pixels[:, None] < packed_h * packed_w)
 
 
 @triton.jit
@@ -74,11 +73,11 @@ def _conv2d_kernel(
     KERNEL_W: tl.constexpr,
     STRIDE: tl.constexpr,
     DILATION: tl.constexpr,
-    BLOCK_P: tl.constexpr,
     BLOCK_O: tl.constexpr,
+    BLOCK_P: tl.constexpr,
     BLOCK_C: tl.constexpr,
 ):
-    """A tile of BLOCK_P output pixels of all images by BLOCK_O output channels.
+    """A tile of BLOCK_O output channels by BLOCK_P output pixels of all images.
 
     x is [B, packed_h, packed_w, packed_c], w [C_OUT, KERNEL_H, KERNEL_W, packed_c].
     """
@@ -93,37 +92,43 @@ def _conv2d_kernel(
     col = offs_p % pixels % out_w
     corner = (image * packed_h + row * STRIDE) * packed_w + col * STRIDE
     offs_c = tl.arange(0, BLOCK_C)
-    x_ptrs = x_ptr + corner[:, None] * packed_c + offs_c[None, :]
+    x_ptrs = x_ptr + corner[None, :] * packed_c + offs_c[:, None]
     taps = KERNEL_H * KERNEL_W
-    w_ptrs = w_ptr + (offs_o % C_OUT)[None, :] * taps * packed_c + offs_c[:, None]
-    acc = tl.zeros([BLOCK_P, BLOCK_O], tl.float32)
+    w_ptrs = w_ptr + (offs_o % C_OUT)[:, None] * taps * packed_c + offs_c[None, :]
+    acc = tl.zeros([BLOCK_O, BLOCK_P], tl.float32)
     # One loop over taps and channels: a loop in a loop would drain the pipeline at every tap.
     per_tap = packed_c // BLOCK_C
     for step in range(taps * per_tap):
         tap = step // per_tap
         shift = (tap // KERNEL_W * packed_w + tap % KERNEL_W) * DILATION
-        x = tl.load(x_ptrs + shift * packed_c + step % per_tap * BLOCK_C)
+        # The border is zeros that are there: no load is masked.
+        x = tl.load(x_ptrs + (shift * packed_c + step % per_tap * BLOCK_C))
         w = tl.load(w_ptrs + step * BLOCK_C)
         # Three TF32 products keep float32's accuracy; operands of 16 bits are not changed.
-        acc = tl.dot(x, w, acc, input_precision="tf32x3")
+        acc = tl.dot(w, x, acc, input_precision="tf32x3")
     bias = tl.load(b_ptr + offs_o, mask=offs_o < C_OUT, other=0.0).to(tl.float32)
-    y = acc + bias[None, :]
-    offs = ((image[:, None] * C_OUT + offs_o[None, :]) * out_h + row[:, None]) * out_w
-    mask = (offs_p[:, None] < pixels) & (offs_o[None, :] < C_OUT)
-    tl.store(y_ptr + offs + col[:, None], y.to(y_ptr.dtype.element_ty), mask=mask)
+    area = out_h * out_w
+    y_ptrs = y_ptr + (image[None, :] * C_OUT + offs_o[:, None]) * area
+    y_ptrs += (row * out_w + col)[None, :]
+    mask = (offs_o[:, None] < C_OUT) & (offs_p[None, :] < pixels)
+    tl.store(y_ptrs, (acc + bias[:, None]).to(y_ptr.dtype.element_ty), mask=mask)
 
 
-def _pack(source, padding):
-    """A channels-last copy of source [B, C, H, W], with a border and a multiple of BLOCK_C."""
+def _channel_block(x):
+    """Channels in one step of the product: 128 bytes, as a row of shared memory has."""
+    return min(128 // x.element_size(), max(16, triton.next_power_of_2(x.shape[1])))
+
+
+def _pack(source, padding, block_c):
+    """A channels-last copy of source [B, C, H, W], with a border and whole blocks of channels."""
     B, C, H, W = source.shape
     packed_h, packed_w = H + 2 * padding, W + 2 * padding
-    packed_c = triton.cdiv(C, BLOCK_C) * BLOCK_C
+    packed_c = triton.cdiv(C, block_c) * block_c
     packed = torch.empty(
         (B, packed_h, packed_w, packed_c), dtype=source.dtype, device=source.device
     )
-    block = 64
-    blocks = triton.cdiv(packed_h * packed_w, block)
-    _pack_kernel[(B * blocks * (packed_c // BLOCK_C),)](
+    blocks = triton.cdiv(packed_h * packed_w, PACK_BLOCK)
+    _pack_kernel[(B * blocks * (packed_c // block_c),)](
         source,
         packed,
         C,
@@ -134,8 +139,8 @@ def _pack(source, padding):
         packed_c,
         blocks,
         PADDING=padding,
-        BLOCK_P=block,
-        BLOCK_C=BLOCK_C,
+        BLOCK_P=PACK_BLOCK,
+        BLOCK_C=block_c,
         num_warps=4,
     )
     return packed
@@ -176,7 +181,8 @@ def conv2d(x, weight, bias):
     y = torch.empty((B, out_c, out_h, out_w), dtype=x.dtype, device=x.device)
     if y.numel() == 0:
         return y
-    packed_x, packed_w = _pack(x, PADDING), _pack(weight, 0)
+    block_c = _channel_block(x)
+    packed_x, packed_w = _pack(x, PADDING, block_c), _pack(weight, 0, block_c)
     config = pick_config(x, weight, bias)
     pixels = B * out_h * out_w
     tiles = triton.cdiv(pixels, config["BLOCK_P"]) * triton.cdiv(out_c, config["BLOCK_O"])
@@ -194,7 +200,7 @@ def conv2d(x, weight, bias):
         KERNEL_W=kernel_w,
         STRIDE=STRIDE,
         DILATION=DILATION,
-        BLOCK_C=BLOCK_C,
+        BLOCK_C=block_c,
         **config,
     )
     return y

@@ -14,7 +14,7 @@ ACC_DTYPE = tl.constexpr(tl.float64)
 # Tiles have about this many elements.
 ELEMENTS = 4096
 MAX_INNER = 64
-MAX_BLOCK_N = 2048
+MAX_BLOCK_N = 1024
 
 
 @triton.jit
