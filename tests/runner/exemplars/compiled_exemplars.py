@@ -1,7 +1,9 @@
 """Child process of test_exemplar_kernels.py: every exemplar compiled for sm_90, and none run.
 
-Usage: compiled_exemplars.py [NAME ...]. Prints one JSON object: exemplar → a list of
-{kernel, workload, spill_bytes, registers, shared_bytes}, one for each launch at each workload.
+Usage: compiled_exemplars.py [--tests] [NAME ...]. Prints one JSON object: exemplar → a list of
+{kernel, workload, spill_bytes, registers, shared_bytes}, one for each launch at each benchmark
+workload and, with --tests, at each test workload. Wants a TRITON_CACHE_DIR of its own: what it
+leaves there has no cubin.
 """
 
 from __future__ import annotations
@@ -80,7 +82,7 @@ def meta_inputs(problem: Problem, workload: Any) -> list[torch.Tensor]:
     ]
 
 
-def compile_one(exemplar: Exemplar, launches: Launches) -> list[dict[str, Any]]:
+def compile_one(exemplar: Exemplar, launches: Launches, *, tests: bool) -> list[dict[str, Any]]:
     spec = importlib.util.spec_from_file_location(f"exemplar_{exemplar.name}", exemplar.path)
     assert spec is not None
     assert spec.loader is not None
@@ -88,7 +90,7 @@ def compile_one(exemplar: Exemplar, launches: Launches) -> list[dict[str, Any]]:
     spec.loader.exec_module(module)
     problem = load_problem(PROBLEMS / exemplar.name)
     rows: list[dict[str, Any]] = []
-    for workload in (*problem.tests, *problem.benchmarks):
+    for workload in (*problem.benchmarks, *(problem.tests if tests else ())):
         launches.rows.clear()
         getattr(module, exemplar.entry)(*meta_inputs(problem, workload))
         rows += [{**row, "workload": str(workload)} for row in launches.rows]
@@ -98,10 +100,11 @@ def compile_one(exemplar: Exemplar, launches: Launches) -> list[dict[str, Any]]:
 def main() -> None:
     standin_driver.install(lambda call, quantiles: [1.0] * len(quantiles))
     launches = Launches()
+    names = [argument for argument in sys.argv[1:] if argument != "--tests"]
     found = {
-        exemplar.name: compile_one(exemplar, launches)
+        exemplar.name: compile_one(exemplar, launches, tests="--tests" in sys.argv)
         for exemplar in exemplars()
-        if not sys.argv[1:] or exemplar.name in sys.argv[1:]
+        if not names or exemplar.name in names
     }
     print(json.dumps(found))
 
