@@ -87,29 +87,29 @@ def _conv2d_kernel(
     # int64: offsets pass 2**31 elements in large tensors.
     offs_p = (tl.program_id(0) // tiles_o).to(tl.int64) * BLOCK_P + tl.arange(0, BLOCK_P)
     # Pixels and channels past the end wrap around to some that exist, and are never stored.
-    image = offs_p % pixels // (out_h * out_w)
-    row = offs_p % pixels // out_w % out_h
-    col = offs_p % pixels % out_w
-    corner = (image * packed_h + row * STRIDE) * packed_w + col * STRIDE
+    area = out_h * out_w
+    image = offs_p % pixels // area
+    pixel = (offs_p % pixels % area).to(tl.int32)
+    corner = (pixel // out_w * packed_w + pixel % out_w) * STRIDE
     offs_c = tl.arange(0, BLOCK_C)
-    x_ptrs = x_ptr + corner[None, :] * packed_c + offs_c[:, None]
+    x_rows = image * packed_h * packed_w + corner
+    x_ptrs = x_ptr + x_rows[None, :] * packed_c + offs_c[:, None]
     taps = KERNEL_H * KERNEL_W
     w_ptrs = w_ptr + (offs_o % C_OUT)[:, None] * taps * packed_c + offs_c[None, :]
     acc = tl.zeros([BLOCK_O, BLOCK_P], tl.float32)
-    # One loop over taps and channels: a loop in a loop would drain the pipeline at every tap.
-    per_tap = packed_c // BLOCK_C
-    for step in range(taps * per_tap):
-        tap = step // per_tap
+    # One loop over channels and taps: a loop in a loop would drain the pipeline. Taps go first,
+    # because what they share of a block of channels is then still in L2.
+    for step in range(packed_c // BLOCK_C * taps):
+        tap = step % taps
+        channels = step // taps * BLOCK_C
         shift = (tap // KERNEL_W * packed_w + tap % KERNEL_W) * DILATION
         # The border is zeros that are there: no load is masked.
-        x = tl.load(x_ptrs + (shift * packed_c + step % per_tap * BLOCK_C))
-        w = tl.load(w_ptrs + step * BLOCK_C)
+        x = tl.load(x_ptrs + (shift * packed_c + channels))
+        w = tl.load(w_ptrs + (tap * packed_c + channels))
         # Three TF32 products keep float32's accuracy; operands of 16 bits are not changed.
         acc = tl.dot(w, x, acc, input_precision="tf32x3")
     bias = tl.load(b_ptr + offs_o, mask=offs_o < C_OUT, other=0.0).to(tl.float32)
-    area = out_h * out_w
-    y_ptrs = y_ptr + (image[None, :] * C_OUT + offs_o[:, None]) * area
-    y_ptrs += (row * out_w + col)[None, :]
+    y_ptrs = y_ptr + (image[None, :] * C_OUT + offs_o[:, None]) * area + pixel[None, :]
     mask = (offs_o[:, None] < C_OUT) & (offs_p[None, :] < pixels)
     tl.store(y_ptrs, (acc + bias[:, None]).to(y_ptr.dtype.element_ty), mask=mask)
 
