@@ -25,8 +25,8 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
 PROBLEMS = HERE / "problems"
 CHILD_LIMIT_S = 300
-# One with two kernels, one with a product, one with TMA: the other exemplars are judged on a GPU.
-JUDGED_ON_CPU = ("attention_tma", "group_norm", "row_softmax")
+# TMA, an output of one number, and two ways by size: the others are judged on a GPU.
+JUDGED_ON_CPU = ("attention_tma", "cross_entropy", "row_softmax")
 
 each = pytest.mark.parametrize("exemplar", exemplars(), ids=lambda exemplar: exemplar.name)
 
