@@ -16,6 +16,7 @@ from typing import TextIO
 
 from runner.contract import Environment, Evaluation, ResultBundle
 from runner.errors import RunnerError
+from runner.exemplars import exemplar_for
 from runner.final import settle_or_keep
 from runner.journal import Event, Journal, RunEnded, RunResumed, RunStarted
 from runner.judging import ThreadJudges
@@ -154,7 +155,7 @@ async def _run(start: _Start, stops: Stops) -> ResultBundle:
             save_best=save_best,
             clock=time.monotonic,
             started_s=start.began_s,
-            context=PromptContext(task=task, triton_version=environment.triton),
+            context=_context(task, environment),
             reserve_s=reserve_s(verifier, task.budget.wall_clock_s),
             watch=start.progress.watch,
         )
@@ -173,6 +174,16 @@ async def _run(start: _Start, stops: Stops) -> ResultBundle:
         judges.close()
         # Also ends a verdict that nobody waits for any more.
         verifier.close()
+
+
+def _context(task: Task, environment: Environment) -> PromptContext:
+    """What all questions of this run have in common; the GPU's figures come with the verdicts."""
+    problem = task.problem
+    return PromptContext(
+        task=task,
+        triton_version=environment.triton,
+        exemplar=exemplar_for(problem.family, problem.summary, problem.reference_text),
+    )
 
 
 def _begin(start: _Start, environment: Environment, rank: Rank) -> Restored | None:
