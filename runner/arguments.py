@@ -16,6 +16,7 @@ from runner.contract import Budget
 DEFAULT_TIMEOUT_S = 120.0
 DEFAULT_ROUNDS = 100
 MAX_ROUNDS = 100_000
+MAX_STREAMS = 64  # the contract's limit
 _BUDGET = re.compile(r"(?P<count>\d+(?:\.\d+)?)(?P<unit>[smh])")
 _UNIT_S = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
@@ -57,7 +58,22 @@ def _add_generate(generate: argparse.ArgumentParser) -> None:
     generate.add_argument(
         "--budget", type=parse_budget_s, metavar="TIME", help="such as 15m, 90s or 1h"
     )
+    generate.add_argument(
+        "--streams",
+        type=_streams,
+        metavar="N",
+        help="questions under way at a time (default: 8 for an endpoint, 1 for replay and mailbox)",
+    )
+    generate.add_argument("--attempts", type=_limit, metavar="N", help="at most so many attempts")
+    generate.add_argument(
+        "--tokens", type=_limit, metavar="N", help="no further question after so many tokens"
+    )
     generate.add_argument("--out", type=Path, required=True, metavar="DIR")
+    generate.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on with the run in --out; what has been spent and paid for counts",
+    )
     generate.add_argument("--generation", type=_whole_number, default=0, metavar="N")
 
 
@@ -119,6 +135,20 @@ def _whole_number(text: str) -> int:
     if not text.isascii() or not text.isdigit():
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
     return int(text)
+
+
+def _limit(text: str) -> int:
+    count = _whole_number(text)
+    if not count:
+        raise argparse.ArgumentTypeError("0 is no limit to work with")
+    return count
+
+
+def _streams(text: str) -> int:
+    count = _whole_number(text)
+    if not 1 <= count <= MAX_STREAMS:
+        raise argparse.ArgumentTypeError(f"{text!r} is not from 1 to {MAX_STREAMS}")
+    return count
 
 
 def _rounds(text: str) -> int:

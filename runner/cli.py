@@ -80,6 +80,8 @@ def _generate(arguments: argparse.Namespace, settings: Settings) -> int:
         model=spec,
         out=arguments.out,
         allow_no_sandbox=arguments.allow_no_sandbox or settings.allow_no_sandbox,
+        resume=arguments.resume,
+        prices=settings.prices,
     )
     asyncio.run(generate(order, settings, sys.stderr))
     return EXIT_OK
@@ -143,12 +145,14 @@ def _task(arguments: argparse.Namespace) -> Task:
             raise RunnerError("--generation goes with a PROBLEM_DIR: a request has its own")
     else:
         task = Task(problem=load_problem(arguments.problem), generation=arguments.generation)
-    if task.budget.streams != 1:
-        raise RunnerError(f"{task.budget.streams} model streams are asked for; this runs one")
-    if arguments.budget is None:
-        return task
-    budget = task.budget.model_copy(update={"wall_clock_s": arguments.budget})
-    return replace(task, budget=budget)
+    asked = {
+        "wall_clock_s": arguments.budget,
+        "max_attempts": arguments.attempts,
+        "max_tokens": arguments.tokens,
+        "streams": arguments.streams,
+    }
+    update = {name: value for name, value in asked.items() if value is not None}
+    return replace(task, budget=task.budget.model_copy(update=update))
 
 
 def _read_request(path: Path) -> KernelRequest:

@@ -59,12 +59,15 @@ class Outcome(StrEnum):
 
 
 class Budget(Wire):
-    """What a run may spend. `None` means no limit other than the wall clock."""
+    """What a run may spend. `None` means no limit other than the wall clock.
+
+    `streams`: questions under way at a time; `None`: as many as suit the model.
+    """
 
     wall_clock_s: Annotated[float, Field(gt=0, le=6 * 3600)] = 900.0
     max_attempts: Annotated[int, Field(ge=1)] | None = None
     max_tokens: Annotated[int, Field(ge=1)] | None = None
-    streams: Annotated[int, Field(ge=1, le=64)] = 1
+    streams: Annotated[int, Field(ge=1, le=64)] | None = None
 
 
 class Workload(Wire):
@@ -258,9 +261,13 @@ class Evaluation(Wire):
 
 
 class TokenUsage(Wire):
-    """Tokens of one answer. `None`: the endpoint did not say."""
+    """Tokens of one answer. `None`: the endpoint did not say.
+
+    `cached_prompt_tokens` are those of the prompt that a vendor's cache served, at a lower price.
+    """
 
     prompt_tokens: Annotated[int, Field(ge=0)] | None = None
+    cached_prompt_tokens: Annotated[int, Field(ge=0)] | None = None
     reasoning_tokens: Annotated[int, Field(ge=0)] | None = None
     completion_tokens: Annotated[int, Field(ge=0)] | None = None
 
@@ -269,7 +276,7 @@ class Attempt(Wire):
     """One iteration: prompt → answer → candidate → evaluation."""
 
     index: Annotated[int, Field(ge=1)]
-    phase: Literal["explore", "repair", "optimise", "review"]
+    phase: Literal["explore", "repair", "optimise", "review", "tune"]
     evaluation: Evaluation
     tokens: TokenUsage
     model_s: FiniteFloat

@@ -2,7 +2,8 @@
 
     RunnerError             the runner or its machine failed; never a bad candidate
     ├── ModelError          the model endpoint failed in a way that retrying does not mend
-    │   └── ModelExhausted  a recorded transcript has no further answer
+    │   ├── EndpointError   an endpoint said no, or nothing, after so many tries
+    │   └── ModelExhausted  a recorded transcript has no such answer
     ├── SandboxUnavailable  generated code would run without a sandbox, and nobody allowed that
     └── ReferenceFailed     the problem's own reference failed: the spec is at fault
     ContractError           wire data that breaks the contract (ValueError)
@@ -15,6 +16,7 @@ A bad candidate is data (`runner.contract.Evaluation`), never an exception.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 
 class RunnerError(Exception):
@@ -25,8 +27,25 @@ class ModelError(RunnerError):
     """The model endpoint failed in a way that retrying does not mend."""
 
 
+EndpointFault = Literal["key", "model", "balance", "context", "request", "unreachable"]
+
+
+class EndpointError(ModelError):
+    """An endpoint refused, or gave no whole answer in `tries` requests.
+
+    `kind`: the key or the model's name is wrong, the account is empty, no rendering of the prompt
+    fits into the context, the request was refused for another reason, or (after all retries) there
+    was no answer. Only the last may mend itself.
+    """
+
+    def __init__(self, message: str, *, kind: EndpointFault, tries: int) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.tries = tries
+
+
 class ModelExhausted(ModelError):
-    """A recorded transcript has no further answer for this generation."""
+    """A recorded transcript has no answer to this attempt of this generation."""
 
 
 class SandboxUnavailable(RunnerError):

@@ -17,7 +17,10 @@ from runner.contract import Candidate, Evaluation, EvaluationStatus, sha256_hex
 
 _OPENING = re.compile(r"^(?P<indent>[ \t]*)(?P<fence>`{3,}|~{3,})[ \t]*(?P<info>[^`\n]*)$")
 _PYTHON = frozenset({"", "python", "python3", "py", "triton"})
-_DIFF_LINE = re.compile(r"^(@@ -\d|--- \S|\+\+\+ \S)", re.MULTILINE)
+_DIFF_LINE = re.compile(r"^(@@ -\d|--- \S|\+\+\+ \S|[+-](def|import|from|@) ?\w)", re.MULTILINE)
+
+# Outside of a block, where prose may well begin a line with dashes.
+_HUNK = re.compile(r"^@@ -\d+(,\d+)? \+\d+(,\d+)? @@", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,11 +118,18 @@ def _why_none(content: str, blocks: list[CodeBlock], entry: str, cut: bool) -> s
         return f"The answer was cut at the length limit before the kernel: think less. {wanted}"
     if not content.strip():
         return f"The answer is empty after the thinking. {wanted}"
-    if any(
-        block.language in ("diff", "patch") or _DIFF_LINE.search(block.text) for block in blocks
-    ):
+    if _is_diff(content, blocks):
         return f"The answer is a diff, not a kernel. {wanted}"
     if not blocks:
         return f"The answer has no fenced code block. {wanted}"
     blocks_word = "code block" if len(blocks) == 1 else f"{len(blocks)} code blocks"
     return f"The answer's {blocks_word} of Python never define `{entry}` at top level. {wanted}"
+
+
+def _is_diff(content: str, blocks: list[CodeBlock]) -> bool:
+    """Whether the answer is made of changes, in a block or bare."""
+    if not blocks:
+        return _HUNK.search(content) is not None
+    return any(
+        block.language in ("diff", "patch") or _DIFF_LINE.search(block.text) for block in blocks
+    )

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from runner.contract import Evaluation, EvaluationStatus
 from runner.prompts import excerpt, fenced
+from runner.prompts.code_lines import named_lines
+from runner.resource_feedback import static_suggestions
 from runner.speed_feedback import describe_speed
 from runner.timing_text import why_not_measured
 
 MAX_DETAIL_CHARS = 6_000
-MAX_SUMMARY_CHARS = 600
 
 _ADVICE = {
     EvaluationStatus.REJECTED: "It was refused before it was compiled.",
@@ -39,22 +40,25 @@ _ADVICE = {
 }
 
 
-def describe_evaluation(evaluation: Evaluation) -> str:
-    """Status, advice and findings of one evaluation, as Markdown for a prompt."""
+def describe_evaluation(
+    evaluation: Evaluation, source: str | None = None, *, limit_chars: int = MAX_DETAIL_CHARS
+) -> str:
+    """Status, advice and findings of one evaluation, as Markdown for a prompt.
+
+    Of `source`, the kernel that was judged, the lines that the findings name are shown. Findings
+    longer than `limit_chars` keep their head and their tail.
+    """
+    found = findings(evaluation)
     parts = [
         f"Status: **{evaluation.status}** (stage: {evaluation.stage}). "
         f"{_ADVICE[evaluation.status]}",
-        fenced(excerpt(findings(evaluation), MAX_DETAIL_CHARS)),
+        fenced(excerpt(found, limit_chars)),
     ]
     if evaluation.status is EvaluationStatus.PASSED:
-        parts.append(_speed_of(evaluation))
-    return "\n\n".join(parts)
-
-
-def describe_briefly(evaluation: Evaluation) -> str:
-    """Status and summary on one line, for a list of earlier attempts."""
-    summary = " ".join(evaluation.summary.split())
-    return f"{evaluation.status}: {excerpt(summary, MAX_SUMMARY_CHARS)}"
+        parts.append(_speed_of(evaluation, limit_chars))
+    elif source is not None:
+        parts.append(named_lines(found, source))
+    return "\n\n".join(part for part in parts if part)
 
 
 def findings(evaluation: Evaluation) -> str:
@@ -70,12 +74,15 @@ def advice(status: EvaluationStatus) -> str:
     return _ADVICE[status]
 
 
-def _speed_of(evaluation: Evaluation) -> str:
+def _speed_of(evaluation: Evaluation, limit_chars: int) -> str:
     """Times where a GPU took them, else by what two kernels that pass are compared."""
     if evaluation.performance is not None:
-        return describe_speed(evaluation)
+        return describe_speed(evaluation, limit_chars)
+    advice = "\n".join(
+        f"{number}. {row}" for number, row in enumerate(static_suggestions(evaluation), start=1)
+    )
     return (
         f"Time: {why_not_measured(evaluation)}. Two kernels that pass are compared by their "
         "resources: spilled bytes first, then the number of kernels launched, then how many warps "
-        "registers and shared memory let one multiprocessor hold."
+        f"registers and shared memory let one multiprocessor hold. They suggest:\n\n{advice}"
     )

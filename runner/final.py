@@ -11,9 +11,10 @@ from dataclasses import replace
 from typing import Protocol
 
 from runner.contract import Evaluation, EvaluationStatus
+from runner.errors import RunnerError
 from runner.journal import FinalVerdict, Listener
 from runner.loop_io import LoopResult
-from runner.search import Tried
+from runner.tried import Tried
 
 # A kernel that passed a verdict of all cases hardly ever fails the next: more turns are not worth
 # the time that is left.
@@ -50,3 +51,18 @@ async def settle(
             attempt = row.attempt.model_copy(update={"evaluation": evaluation})
             return replace(result, best=replace(row, attempt=attempt))
     return replace(result, best=None)
+
+
+async def settle_or_keep(
+    result: LoopResult,
+    ranks: Ranks,
+    finalize: Finalize,
+    emit: Listener,
+    clock: Callable[[], float],
+) -> LoopResult:
+    """As `settle`, but a machine that fails now does not cost a kernel that is right."""
+    try:
+        return await settle(result, ranks, finalize, emit, clock)
+    except RunnerError as error:
+        reason = f"{result.stopped_because}; no final verdict: {error}"
+        return replace(result, stopped_because=reason)

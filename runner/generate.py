@@ -1,56 +1,90 @@
 """One run of `generate`: verifier, model, loop and report put together in one folder.
 
-Owns the output folder, the clock and the signals. SIGTERM and Ctrl-C end the loop and deliver the
-best so far.
+Owns the clock and the order from start to delivery, also of a run that goes on after a kill.
 """
 
 from __future__ import annotations
 
 import asyncio
-import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO
 
-from runner.bundle import write_bundle
-from runner.contract import Candidate, Environment, Evaluation, ResultBundle
+from runner.contract import Environment, Evaluation, ResultBundle
 from runner.errors import RunnerError
-from runner.files import write_atomically
-from runner.final import settle
-from runner.journal import Event, Journal, Listener, RunEnded, RunStarted
+from runner.exemplars import exemplar_for
+from runner.final import settle_or_keep
+from runner.journal import Event, Journal, RunEnded, RunResumed, RunStarted
+from runner.judging import ThreadJudges
+from runner.keep import Rank
 from runner.loop import Loop
 from runner.loop_io import LoopResult, Tools
 from runner.model import Model, open_model
 from runner.model.record import RecordingModel
 from runner.model.transcript import read_transcript
+from runner.out_folder import (
+    BEST,
+    JOURNAL,
+    TRANSCRIPT,
+    BestFolder,
+    claim_folder,
+    deliver_bundle,
+    delivered_before,
+)
+from runner.prices import PriceTable
 from runner.progress import Progress, open_progress
+from runner.prompts.questions import PromptContext
 from runner.readme import render_summary
+from runner.record import (
+    Recorded,
+    check_same_gpu,
+    check_same_run,
+    feedback_digest,
+    read_record,
+)
 from runner.report import Run, build_bundle
-from runner.search import Tried
+from runner.resume import Restored, restore
 from runner.settings import Settings
+from runner.stops import Stops, stop_signals
+from runner.streams import with_streams
 from runner.task import Task
-
-if TYPE_CHECKING:
-    from runner.verifier import Verifier
-
-TRANSCRIPT = "transcript.jsonl"
-# Kept for the final verdict: on a GPU two fresh processes, and compute-sanitizer twice.
-_RESERVE_S = {"cpu": 20.0, "cuda": 60.0}
-_RESERVE_SHARE = 0.1
+from runner.tried import Tried
+from runner.verifying import VerifierJudge, prepare_verifier, reserve_s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """What the command line asks for."""
+    """What the command line asks for. `resume`: go on with the run that is in `out`."""
 
     task: Task
     model: str
     out: Path
     allow_no_sandbox: bool
+    resume: bool = False
+    prices: PriceTable = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Start:
+    """One start of a run. `began_s`: when it would have begun had it never been interrupted."""
+
+    order: Order
+    model: Model
+    journal: Journal
+    progress: Progress
+    record: Recorded | None
+    began_s: float
+
+    def emit(self, event: Event) -> None:
+        self.journal(event)
+        self.progress(event)
+
+    def at_s(self) -> float:
+        return time.monotonic() - self.began_s
 
 
 async def generate(order: Order, settings: Settings, stream: TextIO) -> ResultBundle:
@@ -58,101 +92,140 @@ async def generate(order: Order, settings: Settings, stream: TextIO) -> ResultBu
 
     Progress goes to `stream`. Raises RunnerError where nothing could be delivered.
     """
-    started_s = time.monotonic()
+    now_s = time.monotonic()
+    task = with_streams(order.task, order.model)
+    order = replace(order, task=task)
     # The cheap mistakes first: a wrong folder or model should not wait for torch.
-    _claim_folder(order.out)
-    inner = open_model(order.model, settings.endpoint, generation=order.task.generation)
-    model = RecordingModel(inner, order.out / TRANSCRIPT, order.task.generation)
-
-    def time_left_s() -> float:
-        return order.task.budget.wall_clock_s - (time.monotonic() - started_s)
-
-    progress = open_progress(stream, time_left_s)
+    claim_folder(order.out, resume=order.resume)
+    inner = open_model(order.model, settings.endpoint, generation=task.generation)
     try:
-        with _signals() as stops:
-            return await _run(order, model, progress, stops, started_s)
+        with closing(Journal(order.out / JOURNAL)) as journal:
+            model = RecordingModel(inner, order.out / TRANSCRIPT, task.generation)
+            record = _read_back(order, model, journal) if order.resume else None
+            if record is not None and record.has_ended(task.budget):
+                before = delivered_before(order.out)
+                if before is not None:
+                    print(f"nothing to resume: {before.stopped_because}", file=stream)
+                    return before
+            # What earlier starts of the run have spent counts.
+            began_s = now_s - (record.spent_s if record else 0.0)
+            end_s = began_s + task.budget.wall_clock_s
+            with closing(open_progress(stream, lambda: end_s - time.monotonic())) as progress:
+                start = _Start(
+                    order=order,
+                    model=model,
+                    journal=journal,
+                    progress=progress,
+                    record=record,
+                    began_s=began_s,
+                )
+                with stop_signals() as stops:
+                    return await _run(start, stops)
     finally:
-        progress.close()
-        await model.close()
+        await inner.close()
 
 
-async def _run(
-    order: Order, model: Model, progress: Progress, stops: _Stops, started_s: float
-) -> ResultBundle:
-    task, out = order.task, order.out
-    journal = Journal(out / "journal.jsonl")
+def _read_back(order: Order, model: Model, journal: Journal) -> Recorded | None:
+    """What an earlier start of this run left, checked to be this run's; None: it left nothing."""
+    out, task = order.out, order.task
+    record = read_record(out / JOURNAL, out / TRANSCRIPT, task.generation)
+    if record is not None:
+        check_same_run(record, task, model.name)
+    journal.cut(record.journal_bytes if record else 0)
+    return record
 
-    def emit(event: Event) -> None:
-        journal(event)
-        progress(event)
 
-    verifier, environment = await asyncio.to_thread(_prepare, order)
+async def _run(start: _Start, stops: Stops) -> ResultBundle:
+    order, task = start.order, start.order.task
+    verifier, environment = await asyncio.to_thread(
+        prepare_verifier, task, allow_no_sandbox=order.allow_no_sandbox
+    )
+    judge = VerifierJudge(verifier)
+    judges = ThreadJudges(judge, time.monotonic, width=judge.width, tune=judge.tune)
     try:
-        emit(_run_started(task, model, environment, time.monotonic() - started_s))
+        restored = _begin(start, environment, judge.rank)
+        save_best = BestFolder(order.out / BEST)
+        if restored is not None and restored.history.best is not None:
+            # Killed between the two files of the best, for example.
+            save_best(restored.history.best)
         tools = Tools(
-            model=model,
-            judge=_Judge(verifier),
-            emit=emit,
-            save_best=BestFolder(out / "best"),
+            model=start.model,
+            judges=judges,
+            emit=start.emit,
+            save_best=save_best,
             clock=time.monotonic,
-            started_s=started_s,
-            triton_version=environment.triton,
-            reserve_s=min(_RESERVE_S[verifier.device], _RESERVE_SHARE * task.budget.wall_clock_s),
+            started_s=start.began_s,
+            context=_context(task, environment),
+            reserve_s=reserve_s(verifier, task.budget.wall_clock_s),
+            watch=start.progress.watch,
         )
-        loop = Loop(task, tools)
+        loop = Loop(task, tools, restored)
         stops.watch(loop)
         result = await loop.run()
         if stops.reason is None:
-            result = await _settle(result, verifier, emit, started_s)
+            result = await _settle(start, result, judge, restored.finals if restored else {})
         elif result.best is not None:
             reason = f"{result.stopped_because}; no final verdict"
             result = replace(result, stopped_because=reason)
-        manifest = _deliver(order, result, environment, time.monotonic() - started_s)
-        emit(_run_ended(manifest, time.monotonic() - started_s))
+        manifest = _deliver(order, result, environment, start.at_s())
+        start.emit(_run_ended(manifest, start.at_s(), interrupted=stops.reason is not None))
         return manifest
     finally:
+        judges.close()
         # Also ends a verdict that nobody waits for any more.
         verifier.close()
 
 
-def _prepare(order: Order) -> tuple[Verifier, Environment]:
-    """A verifier whose reference has been checked: before a token is spent on a faulty spec."""
-    # Imported late: torch takes seconds, and a mistyped command should not.
-    from runner.environment import choose_device, collect_environment
-    from runner.verifier import Verifier, VerifyOptions
-
-    device = choose_device(None)
-    options = VerifyOptions(device=device, allow_no_sandbox=order.allow_no_sandbox)
-    verifier = Verifier(order.task.problem, options)
-    try:
-        verifier.prepare()
-        return verifier, collect_environment(device=device, sandbox=verifier.sandbox)
-    except BaseException:
-        verifier.close()
-        raise
+def _context(task: Task, environment: Environment) -> PromptContext:
+    """What all questions of this run have in common; the GPU's figures come with the verdicts."""
+    problem = task.problem
+    return PromptContext(
+        task=task,
+        triton_version=environment.triton,
+        exemplar=exemplar_for(problem.family, problem.summary, problem.reference_text),
+    )
 
 
-def _run_started(task: Task, model: Model, environment: Environment, at_s: float) -> RunStarted:
+def _begin(start: _Start, environment: Environment, rank: Rank) -> Restored | None:
+    """Put the start on record; what an earlier one left behind, if there was one."""
+    time_utc = datetime.now(UTC).isoformat(timespec="seconds")
+    task, record = start.order.task, start.record
+    if record is None:
+        start.emit(_run_started(start, environment, time_utc))
+        return None
+    check_same_gpu(record, environment)
+    restored = restore(record, task, rank)
+    start.progress.recall(record.events)
+    start.emit(
+        RunResumed(at_s=start.at_s(), time=time_utc, budget=task.budget, environment=environment)
+    )
+    return restored
+
+
+def _run_started(start: _Start, environment: Environment, time_utc: str) -> RunStarted:
+    task = start.order.task
     return RunStarted(
-        at_s=at_s,
-        time=datetime.now(UTC).isoformat(timespec="seconds"),
+        at_s=start.at_s(),
+        time=time_utc,
         problem=task.problem.name,
         problem_sha256=task.problem.sha256,
         request_id=task.request.request_id if task.request else None,
         generation=task.generation,
-        model=model.name,
+        model=start.model.name,
         budget=task.budget,
         environment=environment,
         parent_sha256=task.parent.sha256 if task.parent else None,
+        feedback_sha256=feedback_digest(task),
     )
 
 
-def _run_ended(manifest: ResultBundle, at_s: float) -> RunEnded:
+def _run_ended(manifest: ResultBundle, at_s: float, *, interrupted: bool) -> RunEnded:
     return RunEnded(
         at_s=at_s,
         outcome=manifest.outcome,
         best_attempt=manifest.best_attempt,
         stopped_because=manifest.stopped_because,
+        interrupted=interrupted,
     )
 
 
@@ -160,118 +233,37 @@ def _deliver(
     order: Order, result: LoopResult, environment: Environment, wall_s: float
 ) -> ResultBundle:
     """Write the bundle and the step summary."""
-    transcript = order.out / TRANSCRIPT
+    path = order.out / TRANSCRIPT
+    transcript = read_transcript(path) if path.exists() else ()
     run = Run(
         task=order.task,
         result=result,
         environment=environment,
-        transcript=read_transcript(transcript) if transcript.exists() else (),
+        # As the answers came, several streams wrote it; a reader goes by attempts.
+        transcript=tuple(sorted(transcript, key=lambda entry: entry.attempt)),
         wall_s=wall_s,
+        prices=order.prices,
     )
     manifest, contents = build_bundle(run)
-    # Whole or not at all: what uploads the bundle of a killed run must not find half of it.
-    draft = order.out / ".bundle"
-    write_bundle(draft, manifest, contents)
-    draft.rename(order.out / "bundle")
-    write_atomically(order.out / "summary.md", render_summary(order.task.problem, manifest))
+    summary = render_summary(order.task.problem, manifest)
+    deliver_bundle(order.out, manifest, contents, summary)
     return manifest
 
 
-def _claim_folder(out: Path) -> None:
-    """Make the output folder. One that holds anything is another run's: never mix two."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        if any(out.iterdir()):
-            raise RunnerError(f"{out} is not empty: name a new folder with --out")
-    except OSError as error:
-        raise RunnerError(f"cannot write to {out}: {error.strerror}") from error
-
-
-class BestFolder:
-    """Keeps the best so far on disk as `kernel.py` and `evaluation.json`, each whole at any time.
-
-    A reader that comes between the two sees it: the evaluation names the kernel's digest.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def __call__(self, best: Tried) -> None:
-        if best.candidate is None:
-            raise ValueError("a best attempt has a candidate")
-        self._folder.mkdir(exist_ok=True)
-        evaluation = best.attempt.evaluation.model_dump_json(indent=1) + "\n"
-        write_atomically(self._folder / "kernel.py", best.candidate.source)
-        write_atomically(self._folder / "evaluation.json", evaluation)
-
-
 async def _settle(
-    result: LoopResult, verifier: Verifier, emit: Listener, started_s: float
+    start: _Start, result: LoopResult, judge: VerifierJudge, known: Mapping[int, Evaluation]
 ) -> LoopResult:
-    """The final verdict. A machine that fails now must not cost a kernel that is right."""
-    judge = _Judge(verifier)
+    """The final verdict.
+
+    `known`: final verdicts that an earlier start of this run reached.
+    """
 
     async def finalize(row: Tried) -> Evaluation:
         if row.candidate is None:
             raise RunnerError("a kernel that passed has no source")
-        verifier.abandon()
+        before = known.get(row.attempt.index)
+        if before is not None:
+            return before
         return await asyncio.to_thread(judge.finalize, row.candidate)
 
-    def clock() -> float:
-        return time.monotonic() - started_s
-
-    try:
-        return await settle(result, judge, finalize, emit, clock)
-    except RunnerError as error:
-        reason = f"{result.stopped_because}; no final verdict: {error}"
-        return replace(result, stopped_because=reason)
-
-
-class _Judge:
-    """The verifier as the loop sees it, from the loop's one thread for verdicts."""
-
-    def __init__(self, verifier: Verifier) -> None:
-        self._verifier = verifier
-
-    def verify(self, candidate: Candidate) -> Evaluation:
-        return self._verifier.verify(candidate)
-
-    def finalize(self, candidate: Candidate) -> Evaluation:
-        return self._verifier.finalize(candidate)
-
-    def rank(self, evaluation: Evaluation) -> tuple[float, ...]:
-        from runner.verifier import rank
-
-        return rank(evaluation)
-
-
-class _Stops:
-    """Hands a signal to the loop, also one that came before there was a loop."""
-
-    def __init__(self) -> None:
-        self._loop: Loop | None = None
-        self.reason: str | None = None
-
-    def __call__(self, reason: str) -> None:
-        self.reason = self.reason or reason
-        if self._loop is not None:
-            self._loop.stop(reason)
-
-    def watch(self, loop: Loop) -> None:
-        self._loop = loop
-        if self.reason is not None:
-            loop.stop(self.reason)
-
-
-@contextmanager
-def _signals() -> Iterator[_Stops]:
-    """SIGTERM and SIGINT ask for the best so far while this lasts."""
-    stops = _Stops()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stops, f"stopped by {number.name}")
-    try:
-        yield stops
-    finally:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.remove_signal_handler(number)
+    return await settle_or_keep(result, judge, finalize, start.emit, start.at_s)

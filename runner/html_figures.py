@@ -28,7 +28,8 @@ from runner.html_parts import (
 )
 from runner.markdown import error_text
 from runner.problem import Problem
-from runner.speed_feedback import facts_of, suggestions
+from runner.speed_advice import suggestions
+from runner.speed_facts import facts_of
 from runner.timing_text import (
     RATIO_NOTE,
     WORK_HEADER,

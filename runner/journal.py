@@ -5,6 +5,7 @@ Owns the events and the appending to `journal.jsonl`. An event is on disk before
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -24,12 +25,13 @@ from runner.contract import (
     TokenUsage,
     Wire,
 )
+from runner.errors import RunnerError
 from runner.search import Phase
 
 
 class _Event(Wire):
-    version: Literal[1] = 1
-    at_s: FiniteFloat  # seconds since the run began
+    version: Literal[2] = 2
+    at_s: FiniteFloat  # seconds that the run has taken, over all its starts
 
 
 class RunStarted(_Event):
@@ -45,13 +47,45 @@ class RunStarted(_Event):
     budget: Budget
     environment: Environment
     parent_sha256: Sha256 | None
+    feedback_sha256: Sha256 | None = None
+
+
+class RunResumed(_Event):
+    """The run goes on after a kill or a stop, with what may differ from before."""
+
+    event: Literal["run_resumed"] = "run_resumed"
+    time: str  # UTC, ISO 8601
+    budget: Budget
+    environment: Environment
 
 
 class PromptSent(_Event):
+    """A question, and where its answer belongs.
+
+    `line` is the number of the attempt that began the line; `base` the attempt whose kernel a new
+    line takes over; `variant` numbers the beginnings from nothing. `shorter`: the same question
+    with less in it, longest first.
+    """
+
     event: Literal["prompt_sent"] = "prompt_sent"
     attempt: int
+    stream: int
     phase: Phase
+    line: int
+    base: int | None = None
+    variant: int = 0
     text: str
+    shorter: tuple[str, ...] = ()
+
+
+class ModelFailed(_Event):
+    """A question came back without an answer. It is asked again, unless its stream gives up."""
+
+    event: Literal["model_failed"] = "model_failed"
+    attempt: int
+    stream: int
+    reason: str
+    gives_up: bool
 
 
 class AnswerReceived(_Event):
@@ -75,6 +109,41 @@ class AttemptFinished(_Event):
     repeats: int | None = None
 
 
+class TuneFinished(_Event):
+    """What tuning made of the kernel of attempt `of`: a source that is judged as `attempt`.
+
+    `attempt` and `source` are None where nothing came of it; `note` says what, or why.
+    """
+
+    event: Literal["tune_finished"] = "tune_finished"
+    of: int
+    attempt: int | None
+    source: str | None
+    tried: int
+    dropped: int
+    timed: int
+    note: str
+    tune_s: FiniteFloat
+
+
+class TuneSkipped(_Event):
+    """The best kernel declares launch parameters to tune, and this machine cannot time them."""
+
+    event: Literal["tune_skipped"] = "tune_skipped"
+    of: int
+    reason: str
+
+
+class Alive(_Event):
+    """A sign of life while nothing else happens, so that a resumed run knows the time spent.
+
+    `waiting`: the tokens that have come so far of each answer under way, by attempt.
+    """
+
+    event: Literal["alive"] = "alive"
+    waiting: dict[int, int]
+
+
 class ParentEvaluated(_Event):
     """The verdict on the kernel that the run started from, on this machine."""
 
@@ -91,19 +160,25 @@ class FinalVerdict(_Event):
 
 
 class RunEnded(_Event):
-    """The last line."""
+    """The last line. `interrupted`: by a signal, before the budget was spent."""
 
     event: Literal["run_ended"] = "run_ended"
     outcome: Outcome
     best_attempt: int | None
     stopped_because: str
+    interrupted: bool = False
 
 
 Event = (
     RunStarted
+    | RunResumed
     | PromptSent
+    | ModelFailed
     | AnswerReceived
     | AttemptFinished
+    | TuneFinished
+    | TuneSkipped
+    | Alive
     | ParentEvaluated
     | FinalVerdict
     | RunEnded
@@ -119,13 +194,38 @@ def parse_event(line: str) -> Event:
 
 
 class Journal:
-    """Appends events to a file. A `Listener`."""
+    """Appends events to a file that it alone writes. A `Listener`.
+
+    Raises RunnerError where another run has the file open: two runs in one folder would spend
+    twice and lose both. The lock ends with the process, however it ends.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._stream = path.open("ab")
+        try:
+            fcntl.flock(self._stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            self._stream.close()
+            raise RunnerError(
+                f"another run is writing to {path.parent}: wait for its end"
+            ) from error
 
     def __call__(self, event: Event) -> None:
-        with self._path.open("a", encoding="utf-8") as stream:
-            stream.write(event.model_dump_json() + "\n")
-            stream.flush()
-            os.fsync(stream.fileno())
+        self._stream.write(event.model_dump_json().encode() + b"\n")
+        self._stream.flush()
+        os.fsync(self._stream.fileno())
+
+    def cut(self, size_bytes: int) -> None:
+        """Drop what stands after `size_bytes`: the line that a kill left unfinished."""
+        self._stream.truncate(size_bytes)
+        self._stream.seek(0, os.SEEK_END)
+        os.fsync(self._stream.fileno())
+
+    def close(self) -> None:
+        """Let go of the file; one without a line is taken away. Safe to call twice."""
+        if self._stream.closed:
+            return
+        if not self._stream.tell():
+            self._path.unlink(missing_ok=True)
+        self._stream.close()

@@ -5,7 +5,9 @@ Owns what a person sees while waiting. A listener of the journal's events; decid
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import TextIO
 
 from rich.console import Console, Group, RenderableType
@@ -14,19 +16,26 @@ from rich.table import Table
 from rich.text import Text
 
 from runner.contract import NOT_MEASURED, Attempt, EvaluationStatus
+from runner.event_lines import attempt_line, clock_text, event_line, headline, summary_of
 from runner.journal import (
+    Alive,
+    AnswerReceived,
     AttemptFinished,
     Event,
     FinalVerdict,
+    ModelFailed,
     PromptSent,
     RunEnded,
     RunStarted,
 )
-from runner.one_line import one_line
+from runner.model import LiveCount
+from runner.timing_text import ms_text
+from runner.verifier.resources import geometric_mean_ms
 
-SUMMARY_CHARS = 100
 # A terminal shows the last ones; the journal has them all.
 MAX_ROWS = 15
+# A log that says nothing looks dead; one that says the same every ten seconds is not read.
+ALIVE_LINE_S = 30.0
 
 
 class PlainProgress:
@@ -35,37 +44,69 @@ class PlainProgress:
     def __init__(self, stream: TextIO, time_left_s: Callable[[], float]) -> None:
         self._stream = stream
         self._time_left_s = time_left_s
+        self._last_line_s = 0.0
 
     def __call__(self, event: Event) -> None:
-        if isinstance(event, RunStarted):
-            self._say(headline(event))
-        elif isinstance(event, AttemptFinished):
-            attempt = event.attempt
-            kept = "  [best so far]" if attempt.kept else ""
-            seconds = f"model {attempt.model_s:.1f} s, verifier {attempt.verifier_s:.1f} s"
-            self._say(
-                f"attempt {attempt.index}  {attempt.evaluation.status}  {attempt.phase}  "
-                f"{summary_of(attempt)}{kept}  ({seconds}, {clock_text(self._time_left_s())} left)"
-            )
-        elif isinstance(event, FinalVerdict):
-            self._say(final_line(event))
-        elif isinstance(event, RunEnded):
-            self._say(closing_line(event))
+        line = self._line(event)
+        if line is not None:
+            self._last_line_s = event.at_s
+            print(line, file=self._stream, flush=True)
+
+    def recall(self, events: Iterable[Event]) -> None:
+        """What an earlier start of the run did is in its own log."""
+
+    def watch(self, attempt: int, count: LiveCount) -> None:
+        """A log does not change what it has said."""
 
     def close(self) -> None:
         """Nothing is held."""
 
-    def _say(self, line: str) -> None:
-        print(line, file=self._stream, flush=True)
+    def _line(self, event: Event) -> str | None:
+        """What a log says of an event; None where it says nothing."""
+        if isinstance(event, AttemptFinished):
+            attempt = event.attempt
+            kept = "  [best so far]" if attempt.kept else ""
+            return f"{attempt_line(attempt)}{kept}  ({self._seconds(attempt)})"
+        if isinstance(event, Alive):
+            quiet = event.at_s - self._last_line_s >= ALIVE_LINE_S
+            return self._waiting_line(event) if quiet else None
+        return event_line(event)
+
+    def _seconds(self, attempt: Attempt) -> str:
+        return (
+            f"model {attempt.model_s:.1f} s, verifier {attempt.verifier_s:.1f} s, "
+            f"{clock_text(self._time_left_s())} left"
+        )
+
+    def _waiting_line(self, event: Alive) -> str:
+        tokens = sum(event.waiting.values())
+        answers = "1 answer" if len(event.waiting) == 1 else f"{len(event.waiting)} answers"
+        left = clock_text(self._time_left_s())
+        return f"{answers} under way, {tokens:,} tokens so far  ({left} left)"
+
+
+@dataclass(slots=True)
+class _UnderWay:
+    """An attempt that is not finished: what it waits for, since when, and what has come."""
+
+    sent: PromptSent
+    since_s: float
+    doing: str = "thinking"
+    tokens: str = ""
 
 
 class LiveProgress:
-    """A table that is redrawn in place. Keeps drawing until `close`."""
+    """A table that is redrawn in place: what is under way, then what is done.
+
+    Keeps drawing until `close`.
+    """
 
     def __init__(self, console: Console, time_left_s: Callable[[], float]) -> None:
         self._time_left_s = time_left_s
         self._headline = ""
         self._attempts: list[Attempt] = []
+        self._under_way: dict[int, _UnderWay] = {}
+        self._tokens = 0
         self._now = "preparing: sandbox and reference"
         self._live = Live(
             get_renderable=self._render, console=console, refresh_per_second=2, transient=False
@@ -75,25 +116,53 @@ class LiveProgress:
     def __call__(self, event: Event) -> None:
         if isinstance(event, RunStarted):
             self._headline = headline(event)
+            self._now = ""
         elif isinstance(event, PromptSent):
-            self._now = f"attempt {event.attempt}: {event.phase}, waiting for the model"
+            self._under_way[event.attempt] = _UnderWay(sent=event, since_s=time.monotonic())
+        elif isinstance(event, AnswerReceived):
+            self._tokens += event.tokens.completion_tokens or 0
+            if event.attempt in self._under_way:
+                self._under_way[event.attempt].doing = "being judged"
         elif isinstance(event, AttemptFinished):
             self._attempts.append(event.attempt)
-            self._now = f"attempt {event.attempt.index}: {event.attempt.evaluation.status}"
-        elif isinstance(event, FinalVerdict):
-            self._now = final_line(event)
-        elif isinstance(event, RunEnded):
-            self._now = closing_line(event)
-        elif event.event == "answer_received":
-            self._now = f"attempt {event.attempt}: verifying"
+            self._under_way.pop(event.attempt.index, None)
+        else:
+            self._now = event_line(event) or self._now
+            if isinstance(event, ModelFailed) and event.gives_up:
+                self._under_way.pop(event.attempt, None)
+            elif isinstance(event, (FinalVerdict, RunEnded)):
+                self._under_way.clear()
+
+    def recall(self, events: Iterable[Event]) -> None:
+        """Show what an earlier start of the run did, too."""
+        for event in events:
+            self(event)
+
+    def watch(self, attempt: int, count: LiveCount) -> None:
+        """Tokens of an answer that is still coming."""
+        row = self._under_way.get(attempt)
+        if row is not None:
+            about = "~" if count.estimated else ""
+            row.doing = "writing" if count.answer_tokens else "thinking"
+            row.tokens = f"{about}{count.reasoning_tokens + count.answer_tokens:,}"
 
     def close(self) -> None:
         self._live.stop()
 
     def _render(self) -> RenderableType:
-        table = Table(box=None, padding=(0, 2, 0, 0))
-        for title in ("attempt", "phase", "status", "seconds", ""):
-            table.add_column(title, justify="right" if title == "seconds" else "left")
+        parts: list[RenderableType] = [Text(self._headline, style="bold")]
+        if self._attempts:
+            parts.append(self._done_table())
+        if self._under_way:
+            parts.append(self._under_way_table())
+        if self._now:
+            parts.append(Text(self._now))
+        left = clock_text(self._time_left_s())
+        parts.append(Text(f"best: {self._best_text()}   {self._totals()}   time left: {left}"))
+        return Group(*parts)
+
+    def _done_table(self) -> Table:
+        table = _table("attempt", "phase", "status", "seconds", "")
         for attempt in self._attempts[-MAX_ROWS:]:
             status = attempt.evaluation.status
             style = "green" if status is EvaluationStatus.PASSED else "yellow"
@@ -105,12 +174,41 @@ class LiveProgress:
                 # Text, not markup: a verdict may quote the candidate.
                 Text(summary_of(attempt)),
             )
-        best = next((a.index for a in reversed(self._attempts) if a.kept), None)
-        best_text = "none yet" if best is None else f"attempt {best} (*), {NOT_MEASURED}"
-        if best is not None and self._attempts[best - 1].evaluation.performance is not None:
-            best_text = f"attempt {best} (*)"
-        footer = Text(f"best: {best_text}   time left: {clock_text(self._time_left_s())}")
-        return Group(Text(self._headline, style="bold"), table, Text(self._now), footer)
+        return table
+
+    def _under_way_table(self) -> Table:
+        table = _table("stream", "attempt", "phase", "now", "tokens", "seconds")
+        now_s = time.monotonic()
+        for row in sorted(self._under_way.values(), key=lambda row: row.sent.stream):
+            table.add_row(
+                str(row.sent.stream),
+                str(row.sent.attempt),
+                row.sent.phase,
+                Text(row.doing, style="cyan"),
+                row.tokens,
+                f"{now_s - row.since_s:.0f}",
+            )
+        return table
+
+    def _best_text(self) -> str:
+        kept = [attempt for attempt in self._attempts if attempt.kept]
+        if not kept:
+            return "none yet"
+        performance = kept[-1].evaluation.performance
+        measured = NOT_MEASURED if performance is None else ms_text(geometric_mean_ms(performance))
+        return f"attempt {kept[-1].index} (*), {measured}"
+
+    def _totals(self) -> str:
+        passed = sum(a.evaluation.status is EvaluationStatus.PASSED for a in self._attempts)
+        tokens = f", {self._tokens:,} tokens" if self._tokens else ""
+        return f"{len(self._attempts)} attempts, {passed} passed{tokens}"
+
+
+def _table(*titles: str) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for title in titles:
+        table.add_column(title, justify="right" if title in ("seconds", "tokens") else "left")
+    return table
 
 
 Progress = PlainProgress | LiveProgress
@@ -121,40 +219,3 @@ def open_progress(stream: TextIO, time_left_s: Callable[[], float]) -> Progress:
     if stream.isatty():
         return LiveProgress(Console(file=stream), time_left_s)
     return PlainProgress(stream, time_left_s)
-
-
-def headline(event: RunStarted) -> str:
-    """Problem, model, budget and sandbox on one line."""
-    budget = clock_text(event.budget.wall_clock_s)
-    return (
-        f"{event.problem}: model {one_line(event.model)}, budget {budget}, "
-        f"sandbox {event.environment.sandbox}"
-    )
-
-
-def final_line(event: FinalVerdict) -> str:
-    """The final verdict on one line."""
-    return (
-        f"final verdict on attempt {event.attempt}: {event.evaluation.status}, "
-        f"{one_line(event.evaluation.summary, SUMMARY_CHARS)}"
-    )
-
-
-def closing_line(event: RunEnded) -> str:
-    """How the run ended, on one line."""
-    best = (
-        "no kernel passed" if event.best_attempt is None else f"best: attempt {event.best_attempt}"
-    )
-    seconds = f"{event.at_s:.1f} s"
-    return f"{event.outcome} after {seconds}: {best} ({one_line(event.stopped_because)})"
-
-
-def summary_of(attempt: Attempt) -> str:
-    """The verdict's summary, short and fit for a terminal."""
-    return one_line(attempt.evaluation.summary, SUMMARY_CHARS)
-
-
-def clock_text(seconds: float) -> str:
-    """Seconds as m:ss."""
-    whole = max(0, int(seconds))
-    return f"{whole // 60}:{whole % 60:02d}"

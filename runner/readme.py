@@ -225,4 +225,6 @@ def _cost_text(cost: Cost) -> str:
         parts.append(f"{cost.prompt_tokens:,} + {cost.completion_tokens:,} tokens")
     else:
         parts.append("tokens not counted")
+    if cost.usd is not None:
+        parts.append(f"US$ {cost.usd:.2f}")
     return "; ".join(parts)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.resources import files as package_files
 from string import Template
 from typing import Any
@@ -25,6 +25,7 @@ from runner.contract import (
 )
 from runner.loop_io import LoopResult
 from runner.model.transcript import TranscriptEntry, transcript_line
+from runner.prices import PriceTable, total_usd
 from runner.problem import Problem
 from runner.readme import render_readme
 from runner.task import Task
@@ -46,6 +47,7 @@ class Run:
     environment: Environment
     transcript: tuple[TranscriptEntry, ...]
     wall_s: float
+    prices: PriceTable = field(default_factory=dict)
 
 
 def build_bundle(run: Run) -> tuple[ResultBundle, dict[str, bytes]]:
@@ -221,4 +223,13 @@ def _cost(run: Run) -> Cost:
         prompt_tokens=total([attempt.tokens.prompt_tokens for attempt in attempts]),
         reasoning_tokens=total([attempt.tokens.reasoning_tokens for attempt in attempts]),
         completion_tokens=total([attempt.tokens.completion_tokens for attempt in attempts]),
+        # By the transcript: an answer that came too late for a verdict was paid for as well.
+        usd=total_usd(
+            [
+                (entry.model, entry.usage)
+                for entry in run.transcript
+                if entry.generation == run.task.generation
+            ],
+            run.prices,
+        ),
     )

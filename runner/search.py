@@ -1,151 +1,208 @@
-"""What to ask next: explore, repair, optimise, or answer a review.
+"""What to do next: explore, repair, optimise, or take over the kernel of another line.
 
-Owns the policy and the history that it reads. Pure: no model, no verifier, no clock.
+Owns the policy. Pure: no model, no verifier, no clock, no text; `runner.prompts` writes the
+question that a `Move` stands for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from runner.contract import Attempt, Candidate, EvaluationStatus
-from runner.feedback import describe_briefly, describe_evaluation
-from runner.prompts import render_prompt
-from runner.prompts.sections import (
-    contract_section,
-    guidance_section,
-    source_section,
-    task_section,
-)
-from runner.task import Task
-from runner.timing_text import ms_text
-from runner.verifier.resources import geometric_mean_ms
+from runner.contract import Evaluation, EvaluationStatus
+from runner.keep import Rank, gain_over
+from runner.tried import Line, Tried
 
-Phase = Literal["explore", "repair", "optimise", "review"]
-# How many earlier attempts a prompt lists: enough to see a circle, few enough to stay short.
-MAX_EARLIER = 6
+Phase = Literal["explore", "repair", "optimise", "review", "tune"]
+
+# As often with one and the same finding, and the model does not see its cause.
+SAME_FINDING = 3
+# So many failures, and the approach is the cause.
+MAX_REPAIRS = 6
+# So many tries since a line's best, and its ideas are spent.
+NO_PROGRESS = 4
+# A kernel this much slower than the best gets few more tries: they would be spent on catching up.
+FAR_BEHIND = 1.5
+TRIES_WHEN_BEHIND = 2
+# Streams that look for a better start are spread over the best few kernels.
+MAX_FOLLOWED = 3
+# Kernels of other lines that a question may show.
+MAX_OTHERS = 4
+# From here on there is nothing left to gain that a measurement would show.
+ROOFLINE_ENOUGH = 0.95
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tried:
-    """One finished attempt and what was extracted from it (None: no kernel in the answer).
+class WorkLine:
+    """One line of work: its attempts, oldest first, and the best of those that passed.
 
-    `repeats` is the attempt whose source this one repeats; 0 is the kernel under review.
+    A line that took over a kernel begins with the attempt that made it.
     """
 
-    attempt: Attempt
-    candidate: Candidate | None
-    repeats: int | None = None
+    number: int
+    rows: tuple[Tried, ...]
+    best: Tried | None
 
     @property
-    def passed(self) -> bool:
-        return self.attempt.evaluation.status is EvaluationStatus.PASSED
+    def since_best(self) -> tuple[Tried, ...]:
+        """The attempts after the best one; all of them where none passed."""
+        if self.best is None:
+            return self.rows
+        return self.rows[self.rows.index(self.best) + 1 :]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """The next question and why it is asked."""
+class View:
+    """All that the policy looks at. `at_work`: the line of every stream that has one.
+
+    `openings`: questions that began from nothing so far. `rank`: smaller is better.
+    """
+
+    review: bool
+    lines: Mapping[int, WorkLine]
+    at_work: Mapping[int, int]
+    openings: int
+    best: Tried | None
+    rank: Rank
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """What one stream asks next.
+
+    `line`: the line that goes on; None begins one, from `base` where another line's kernel is
+    taken over, else from nothing. `variant` numbers the beginnings from nothing.
+    """
 
     phase: Phase
-    text: str
+    line: int | None = None
+    base: Tried | None = None
+    variant: int = 0
 
 
-def next_step(
-    task: Task, tried: Sequence[Tried], best: Tried | None, *, triton_version: str
-) -> Step:
-    """The next question, from everything tried so far.
+def next_move(view: View, stream: int) -> Move:
+    """The next question of `stream`, from everything tried so far.
 
-    Nothing tried: the first prompt, or the review. Nothing right yet: the last failure with its
-    source. Something right: the best kernel, with what was tried since and not kept.
+    A stream begins from nothing, repairs until its kernel passes, then optimises it. A line that
+    is stuck is left for one of the best kernels of other lines, the one with the fewest streams
+    on it; where there is none, for a new beginning.
     """
-    slots = {
-        "task": task_section(task),
-        "guidance": guidance_section(task.feedback),
-        "contract": contract_section(task, triton_version),
+    own = view.lines.get(view.at_work.get(stream, 0))
+    if own is None or not own.rows:
+        return _opening(view)
+    if not is_stuck(own) and not _is_behind(own, view.best):
+        if own.best is None:
+            return Move(phase="repair", line=own.number)
+        return Move(phase="optimise", line=own.number, base=own.best)
+    other = _second_best(view, own, stream)
+    if other is not None:
+        return Move(phase="optimise", base=other)
+    if own.best is not None and view.review:
+        # A review is about one kernel: a new beginning would only be the same question again.
+        return Move(phase="optimise", line=own.number, base=own.best)
+    return _opening(view)
+
+
+def is_stuck(line: WorkLine) -> bool:
+    """Whether more of the same would be asked of this line for nothing."""
+    since = line.since_best
+    limit = MAX_REPAIRS if line.best is None else NO_PROGRESS
+    return len(since) >= limit or _same_findings(since) >= SAME_FINDING
+
+
+def other_kernels(view: View, own: WorkLine | None) -> tuple[Tried, ...]:
+    """The best of every other line for a question to show: what passed first, then what failed."""
+    known = None if own is None or own.best is None else own.best.attempt.index
+    passed: dict[int, Tried] = {}
+    failed: list[Tried] = []
+    for line in view.lines.values():
+        if own is not None and line.number == own.number:
+            continue
+        if line.best is not None:
+            passed[line.best.attempt.index] = line.best
+        elif line.rows:
+            failed.append(line.rows[-1])
+    passed.pop(known or 0, None)
+    ranked = sorted(passed.values(), key=lambda row: view.rank(row.attempt.evaluation))
+    failed.sort(key=lambda row: -row.attempt.index)
+    return tuple([*ranked, *failed][:MAX_OTHERS])
+
+
+def line_for(view: View, move: Move) -> Line:
+    """What the question of `move` tells of the past."""
+    own = view.lines.get(move.line or 0)
+    if own is None and move.base is not None:
+        own = WorkLine(number=0, rows=(move.base,), best=move.base)
+    return Line(attempts=own.rows if own else (), others=other_kernels(view, own))
+
+
+def at_roofline(evaluation: Evaluation) -> bool:
+    """Whether every workload reaches `ROOFLINE_ENOUGH` of what this GPU was measured to do.
+
+    False where a workload was not timed, or its share is not known.
+    """
+    performance = evaluation.performance
+    if performance is None or performance.not_timed:
+        return False
+    shares = [timing.roofline_share for timing in performance.timings]
+    return all(share is not None and share >= ROOFLINE_ENOUGH for share in shares)
+
+
+def _opening(view: View) -> Move:
+    return Move(phase="review" if view.review else "explore", variant=view.openings)
+
+
+def _second_best(view: View, own: WorkLine, stream: int) -> Tried | None:
+    """One of the best kernels that `own` does not work on, the least crowded first."""
+    known = 0 if own.best is None else own.best.attempt.index
+    kernels = {
+        line.best.attempt.index: line.best
+        for line in view.lines.values()
+        if line.best is not None and line.best.attempt.index != known
     }
-    if not tried:
-        if task.parent is None:
-            return Step(phase="explore", text=render_prompt("first", **slots))
-        source = source_section(task.parent.source, "Its source, the whole of `kernel.py`:")
-        return Step(phase="review", text=render_prompt("review", source=source, **slots))
-    last = tried[-1]
-    if best is None or best.candidate is None:
-        return Step(phase="repair", text=_repair(task, tried, slots))
-    text = render_prompt(
-        "optimise",
-        verdict=describe_evaluation(best.attempt.evaluation),
-        source=source_section(best.candidate.source),
-        last_try="" if last is best else _not_kept(last, best),
-        earlier=_earlier([row for row in tried[:-1] if row is not best]),
-        **slots,
-    )
-    return Step(phase="optimise", text=text)
+    crowds: Counter[int] = Counter()
+    for who, number in view.at_work.items():
+        best = view.lines[number].best if number in view.lines else None
+        if best is not None and who != stream:
+            crowds[best.attempt.index] += 1
+    ranked = sorted(kernels.values(), key=lambda row: view.rank(row.attempt.evaluation))
+    # min() takes the first of equals: the better kernel.
+    return min(ranked[:MAX_FOLLOWED], key=lambda row: crowds[row.attempt.index], default=None)
 
 
-def _repair(task: Task, tried: Sequence[Tried], slots: dict[str, str]) -> str:
-    last = tried[-1]
-    verdict = describe_evaluation(last.attempt.evaluation)
-    with_source = next((row for row in reversed(tried) if row.candidate is not None), None)
-    if with_source is not None and with_source.candidate is not None:
-        title = "The kernel that this is about, the whole of `kernel.py`:"
-        if with_source is not last:
-            brief = describe_briefly(with_source.attempt.evaluation)
-            title = (
-                f"The last answer with a kernel was attempt {with_source.attempt.index}: {brief}"
-            )
-        source = source_section(with_source.candidate.source, title)
-    elif task.parent is not None:
-        source = source_section(task.parent.source, "The kernel under review:")
-    else:
-        source = ""
-    if last.repeats is not None:
-        verdict += f"\n\n{_repetition(last)}"
-    return render_prompt(
-        "repair", verdict=verdict, source=source, earlier=_earlier(tried[:-1]), **slots
-    )
+def _is_behind(line: WorkLine, best: Tried | None) -> bool:
+    """Whether this line has a kernel, had its tries, and is still far from the best."""
+    if line.best is None or best is None or len(line.since_best) < TRIES_WHEN_BEHIND:
+        return False
+    mine, theirs = line.best.attempt.evaluation, best.attempt.evaluation
+    if mine.performance is None or theirs.performance is None:
+        return False
+    gain = gain_over(theirs.performance, mine.performance)
+    return gain is not None and gain.certain and gain.log_ratio > math.log(FAR_BEHIND)
 
 
-def _not_kept(last: Tried, best: Tried) -> str:
-    """What the attempt after the best one was, and why the best one stays."""
-    if last.repeats is not None:
-        return f"## The last try\n\n{_repetition(last)}"
-    if last.passed:
-        why = f"It passed too, but is no better{_by_time(last, best)}, so the kernel above stays."
-    else:
-        why = "It was not kept."
-    parts = [f"## The last try\n\n{why}", describe_evaluation(last.attempt.evaluation)]
-    if last.candidate is not None:
-        parts.append(source_section(last.candidate.source))
-    return "\n\n".join(parts)
+def _same_findings(rows: Sequence[Tried]) -> int:
+    """How many of the last attempts failed with one and the same finding."""
+    findings: list[tuple[EvaluationStatus, str, str] | None] = []
+    for row in rows:
+        # A source returned unchanged is the same finding once more.
+        again = row.repeats is not None and findings
+        findings.append(findings[-1] if again else _finding(row))
+    count = 0
+    for finding in reversed(findings):
+        if finding is None or finding != findings[-1]:
+            break
+        count += 1
+    return count
 
 
-def _by_time(last: Tried, best: Tried) -> str:
-    """Both times, where a GPU took both."""
-    measured = [row.attempt.evaluation.performance for row in (last, best)]
-    if measured[0] is None or measured[1] is None:
-        return ""
-    mine, theirs = (ms_text(geometric_mean_ms(row)) for row in measured if row is not None)
-    return f" ({mine} against {theirs}, the geometric means over the workloads)"
-
-
-def _repetition(row: Tried) -> str:
-    if row.repeats == 0:
-        return "You returned the kernel under review unchanged: the review asks for a change."
-    return f"You returned the source of attempt {row.repeats} again, unchanged: change it."
-
-
-def _earlier(rows: Sequence[Tried]) -> str:
-    """The attempts before the last, one line each, newest last."""
-    if not rows:
-        return ""
-    lines = [
-        f"- attempt {row.attempt.index}: `{_code(describe_briefly(row.attempt.evaluation))}`"
-        for row in rows[-MAX_EARLIER:]
-    ]
-    return "Earlier attempts, so that nothing is tried twice:\n\n" + "\n".join(lines)
-
-
-def _code(text: str) -> str:
-    # A verdict can quote the candidate: no backtick may close the span that holds it.
-    return text.replace("`", "'")
+def _finding(row: Tried) -> tuple[EvaluationStatus, str, str] | None:
+    """What went wrong, without its figures: a line number moves, the mistake stays."""
+    if row.passed:
+        return None
+    evaluation = row.attempt.evaluation
+    return evaluation.status, evaluation.stage, re.sub(r"\d+", "#", evaluation.summary)

@@ -10,27 +10,36 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from runner.errors import RunnerError
+from runner.prices import PriceTable, read_prices
 
 _YES = frozenset({"1", "true", "yes", "on"})
 _NO = frozenset({"", "0", "false", "no", "off"})
 
 
+# Each endpoint has a key and an address of its own; none goes to another (`runner.model.presets`).
+KEYS = ("OPENAI_API_KEY", "DEEPSEEK_API_KEY", "NVIDIA_API_KEY", "VLLM_API_KEY")
+ADDRESSES = ("OPENAI_BASE_URL", "DEEPSEEK_BASE_URL", "NVIDIA_BASE_URL", "VLLM_BASE_URL")
+SAMPLING = {"temperature": "KERNELWRIGHT_TEMPERATURE", "top_p": "KERNELWRIGHT_TOP_P"}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointSettings:
-    """How to reach an OpenAI-compatible endpoint, and how to draw from its model.
+    """How to reach OpenAI-compatible endpoints, and how to draw from their models.
 
-    Temperature and top-p are what DeepSeek publishes for R1; `None` leaves a parameter out of the
-    request, for models that refuse it. `idle_timeout_s` bounds the silence between two pieces of
-    a stream, not the whole answer.
+    `keys` and `addresses` are by the name of their variable. `sampling` is what the environment
+    says in place of a preset's own; `None` leaves a parameter out of the request, for models that
+    refuse it. `idle_timeout_s` bounds the silence between two pieces of a stream, not the whole
+    answer. `context_tokens`: prompt and answer together; None leaves it to the endpoint to say.
     """
 
-    base_url: str | None = None
     # Not in the repr: settings get logged.
-    api_key: str | None = field(default=None, repr=False)
-    temperature: float | None = 0.6
-    top_p: float | None = 0.95
+    keys: Mapping[str, str] = field(default_factory=dict, repr=False)
+    addresses: Mapping[str, str] = field(default_factory=dict)
+    sampling: Mapping[str, float | None] = field(default_factory=dict)
     max_answer_tokens: int | None = 32_768
+    context_tokens: int | None = None
     idle_timeout_s: float = 300.0
+    mailbox_name: str = "mailbox"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,23 +50,57 @@ class Settings:
     allow_no_sandbox: bool = False
     show_traceback: bool = False
     endpoint: EndpointSettings = EndpointSettings()
+    prices: PriceTable = field(default_factory=dict)
 
 
 def read_settings(environ: Mapping[str, str]) -> Settings:
     """Settings from the variables documented in the README. Raises RunnerError on a bad value."""
     return Settings(
-        model=environ.get("KERNELWRIGHT_MODEL", "").strip() or None,
+        model=_text(environ, "KERNELWRIGHT_MODEL"),
         allow_no_sandbox=_flag(environ, "KERNELWRIGHT_ALLOW_NO_SANDBOX"),
         show_traceback=_flag(environ, "KERNELWRIGHT_TRACEBACK"),
-        endpoint=EndpointSettings(
-            base_url=environ.get("OPENAI_BASE_URL", "").strip() or None,
-            api_key=environ.get("OPENAI_API_KEY", "").strip() or None,
-            temperature=_number(environ, "KERNELWRIGHT_TEMPERATURE", 0.6),
-            top_p=_number(environ, "KERNELWRIGHT_TOP_P", 0.95),
-            max_answer_tokens=_count(environ, "KERNELWRIGHT_MAX_ANSWER_TOKENS", 32_768),
-            idle_timeout_s=_seconds(environ, "KERNELWRIGHT_IDLE_TIMEOUT_S", 300.0),
-        ),
+        endpoint=_endpoint(environ),
+        prices=_prices(environ),
     )
+
+
+def _endpoint(environ: Mapping[str, str]) -> EndpointSettings:
+    answer_tokens = _count(environ, "KERNELWRIGHT_MAX_ANSWER_TOKENS", 32_768)
+    context_tokens = _count(environ, "KERNELWRIGHT_CONTEXT_TOKENS", None)
+    if context_tokens is not None and (answer_tokens or 0) >= context_tokens:
+        raise RunnerError(
+            f"KERNELWRIGHT_MAX_ANSWER_TOKENS={answer_tokens} leaves no room for a prompt in "
+            f"KERNELWRIGHT_CONTEXT_TOKENS={context_tokens}"
+        )
+    return EndpointSettings(
+        keys=_stated(environ, KEYS),
+        addresses=_stated(environ, ADDRESSES),
+        sampling={
+            parameter: _number(environ, name, None)
+            for parameter, name in SAMPLING.items()
+            if _text(environ, name) is not None
+        },
+        max_answer_tokens=answer_tokens,
+        context_tokens=context_tokens,
+        idle_timeout_s=_seconds(environ, "KERNELWRIGHT_IDLE_TIMEOUT_S", 300.0),
+        mailbox_name=_text(environ, "KERNELWRIGHT_MAILBOX_NAME") or "mailbox",
+    )
+
+
+def _prices(environ: Mapping[str, str]) -> PriceTable:
+    try:
+        return read_prices(environ.get("KERNELWRIGHT_PRICES", ""))
+    except RunnerError as error:
+        raise RunnerError(f"KERNELWRIGHT_PRICES: {error}") from error
+
+
+def _text(environ: Mapping[str, str], name: str) -> str | None:
+    """The variable's value; one that is empty counts as unset."""
+    return environ.get(name, "").strip() or None
+
+
+def _stated(environ: Mapping[str, str], names: tuple[str, ...]) -> dict[str, str]:
+    return {name: value for name in names if (value := _text(environ, name)) is not None}
 
 
 def _flag(environ: Mapping[str, str], name: str) -> bool:
@@ -69,7 +112,7 @@ def _flag(environ: Mapping[str, str], name: str) -> bool:
     raise RunnerError(f"{name}={value!r} is neither yes nor no: set 1 or 0")
 
 
-def _number(environ: Mapping[str, str], name: str, default: float) -> float | None:
+def _number(environ: Mapping[str, str], name: str, default: float | None) -> float | None:
     """A number of zero or more; 'none' leaves the parameter out."""
     text = environ.get(name, "").strip()
     if not text:
@@ -92,7 +135,7 @@ def _seconds(environ: Mapping[str, str], name: str, default: float) -> float:
     return value
 
 
-def _count(environ: Mapping[str, str], name: str, default: int) -> int | None:
+def _count(environ: Mapping[str, str], name: str, default: int | None) -> int | None:
     value = _number(environ, name, default)
     if value is None:
         return None

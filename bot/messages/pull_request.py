@@ -95,6 +95,7 @@ def _cost(manifest: ResultBundle) -> str:
             f"{cost.wall_s:.1f} (model {cost.model_s:.1f}, verifier {cost.verifier_s:.1f})",
         ],
         ["tokens", _tokens(manifest)],
+        ["price", "not known" if cost.usd is None else f"US$ {cost.usd:.2f}"],
         ["GPU", code(machine.gpu, 80) if machine.gpu else "none"],
         [
             "software",

@@ -1,10 +1,11 @@
 """What the loop asks of a model, and what it gets back.
 
-Owns the two types and the protocol. Does no I/O.
+Owns the types and the protocol. Does no I/O.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,18 +14,25 @@ from runner.contract import TokenUsage
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prompt:
-    """One question: a single user message. `time_left_s` is what the budget still allows."""
+    """One question: a single user message. `time_left_s` is what the budget still allows.
+
+    `shorter` is the same question with less, the longest first: a model whose context is too
+    small takes the first that fits.
+    """
 
     attempt: int
     text: str
     time_left_s: float
+    shorter: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """One answer, the thinking apart from it.
 
-    `model` is the name to record; `cut` says that the endpoint stopped at its length limit.
+    `model` is the name to record. `tokens` is all that was paid for the answer: continuations,
+    and tries that failed as far as the endpoint counted them. `cut` says that it still ends at a
+    length limit. `requests` were made for it, and `shortened` steps of the prompt given up.
     """
 
     model: str
@@ -32,6 +40,20 @@ class Answer:
     reasoning: str
     tokens: TokenUsage
     cut: bool = False
+    requests: int = 1
+    shortened: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveCount:
+    """Tokens of an answer so far. `estimated`: from its length, not counted by the endpoint."""
+
+    reasoning_tokens: int
+    answer_tokens: int
+    estimated: bool
+
+
+Progress = Callable[[LiveCount], None]
 
 
 class Model(Protocol):
@@ -41,10 +63,11 @@ class Model(Protocol):
     def name(self) -> str:
         """What to call it in reports before the first answer."""
 
-    async def answer(self, prompt: Prompt) -> Answer:
+    async def answer(self, prompt: Prompt, progress: Progress | None = None) -> Answer:
         """Answer `prompt`. Raises ModelError when trying again cannot help.
 
-        May be cancelled at any await; nothing is lost by it but the answer.
+        `progress` is told of the tokens as they come, a few times a second at most. May be
+        cancelled at any await; nothing is lost by it but the answer.
         """
 
     async def close(self) -> None:

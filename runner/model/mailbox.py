@@ -11,7 +11,7 @@ from pathlib import Path
 from runner.contract import TokenUsage, sha256_hex
 from runner.errors import ModelError
 from runner.files import write_atomically
-from runner.model.interface import Answer, Prompt
+from runner.model.interface import Answer, Progress, Prompt
 from runner.model.thinking import split_thinking
 
 POLL_S = 0.5
@@ -22,11 +22,13 @@ class MailboxModel:
 
     The digest is the prompt's: an answer that is left over from another run is never taken for
     this one's, and a run started again finds the answer it has already been given. Answers are
-    best written under another name and renamed; one that is still growing is waited for.
+    best written under another name and renamed; one that is still growing is waited for. `name` is
+    who answers, for the records.
     """
 
-    def __init__(self, folder: Path, *, poll_s: float = POLL_S) -> None:
+    def __init__(self, folder: Path, *, name: str = "mailbox", poll_s: float = POLL_S) -> None:
         self._folder = folder
+        self._name = name
         self._poll_s = poll_s
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -35,9 +37,10 @@ class MailboxModel:
 
     @property
     def name(self) -> str:
-        return "mailbox"
+        return self._name
 
-    async def answer(self, prompt: Prompt) -> Answer:
+    async def answer(self, prompt: Prompt, progress: Progress | None = None) -> Answer:
+        """What somebody puts beside the prompt. There is no progress to tell."""
         stem = f"{prompt.attempt:04d}-{sha256_hex(prompt.text)[:8]}"
         try:
             write_atomically(self._folder / f"{stem}.prompt.md", prompt.text)

@@ -1,198 +1,181 @@
-"""Answers from any OpenAI-compatible endpoint, streamed.
+"""Answers from any OpenAI-compatible endpoint, streamed and made whole.
 
-Owns the request, the retries and the words for what went wrong. One user message and no system
-prompt: DeepSeek advises so for R1. Never shows the key.
+Owns the way from a prompt to an answer: the longest rendering that fits, an answer cut at a
+length limit continued, one that was all thinking asked for again. Leaves requests to `Endpoint`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+import time
+from dataclasses import dataclass, replace
 
-import httpx
-import openai
-from openai.types.chat import ChatCompletionChunk
-from openai.types.completion_usage import CompletionUsage
-from tenacity import (
-    AsyncRetrying,
-    RetryCallState,
-    retry_if_exception,
-    stop_after_attempt,
-    stop_before_delay,
-    wait_random_exponential,
-)
+from runner.errors import EndpointError
+from runner.model.endpoint import Endpoint, Errand
+from runner.model.interface import Answer, Progress, Prompt
+from runner.model.presets import Service
+from runner.model.resume import Turn, first, go_on, join, think_less
+from runner.model.retry import RetryPolicy
+from runner.model.stream import Pieces
+from runner.model.tokens import Meter, estimate_tokens
 
-from runner.contract import TokenUsage
-from runner.errors import ModelError
-from runner.model.interface import Answer, Prompt
-from runner.model.thinking import clean_text, split_thinking
-from runner.one_line import one_line
-from runner.settings import EndpointSettings
-
-MAX_REASON_CHARS = 300
+# An older server, or a proxy, may not know its vendor's own way of going on: a question it knows.
+_UNKNOWN_WAY = frozenset({"request", "model"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RetryPolicy:
-    """How often one answer is asked for, and the waits between (randomised, doubling)."""
+class _Draft:
+    """An answer so far. `text`: the rendering of the prompt; `asked`: with what was added to it.
 
-    tries: int = 8
-    first_wait_s: float = 1.0
-    max_wait_s: float = 30.0
+    `stuck`: going on came to nothing, and will not another time.
+    """
 
+    text: str
+    asked: str
+    shortened: int
+    reasoning: str
+    content: str
+    cut: bool
+    stuck: bool = False
 
-class _BrokenStream(Exception):
-    """The stream ended before the endpoint said that the answer was complete."""
-
-
-@dataclass(slots=True)
-class _Pieces:
-    """What a stream has brought so far."""
-
-    content: list[str] = field(default_factory=list)
-    reasoning: list[str] = field(default_factory=list)
-    usage: CompletionUsage | None = None
-    finish_reason: str | None = None
-
-    def add(self, chunk: ChatCompletionChunk) -> None:
-        self.usage = chunk.usage or self.usage
-        for choice in chunk.choices[:1]:
-            self.finish_reason = choice.finish_reason or self.finish_reason
-            self.content.append(choice.delta.content or "")
-            # DeepSeek and NIM say reasoning_content, newer vLLM says reasoning; neither is in
-            # the client's types.
-            extra = choice.delta.model_extra or {}
-            thought = extra.get("reasoning_content") or extra.get("reasoning") or ""
-            self.reasoning.append(thought if isinstance(thought, str) else "")
+    @property
+    def has_answer(self) -> bool:
+        return bool(self.content.strip())
 
 
 class OpenAIModel:
-    """One model of one endpoint. Raises ModelError when a key or an address is missing."""
+    """One model of one endpoint. Calls may overlap."""
 
-    def __init__(
-        self, model: str, endpoint: EndpointSettings, retries: RetryPolicy | None = None
-    ) -> None:
-        if endpoint.api_key is None and endpoint.base_url is None:
-            raise ModelError(
-                "OPENAI_API_KEY is not set: set it, or OPENAI_BASE_URL for an endpoint without keys"
-            )
-        self._model = model
-        self._endpoint = endpoint
-        self._retries = retries or RetryPolicy()
-        idle_s = endpoint.idle_timeout_s
-        try:
-            self._client = openai.AsyncOpenAI(
-                # A server of one's own takes any key, but the client insists on one.
-                api_key=endpoint.api_key or "none",
-                base_url=endpoint.base_url,
-                # Retries are ours: the client's know nothing of the budget.
-                max_retries=0,
-                timeout=openai.Timeout(idle_s, connect=min(15.0, idle_s), write=60.0),
-            )
-        except (openai.OpenAIError, ValueError) as error:
-            raise ModelError(f"cannot use the endpoint {endpoint.base_url!r}: {error}") from error
+    def __init__(self, service: Service, policy: RetryPolicy | None = None) -> None:
+        self._service = service
+        self._policy = policy or RetryPolicy()
+        self._endpoint = Endpoint(service, self._policy)
+        self._resume = service.preset.resume
 
     @property
     def name(self) -> str:
-        return self._model
+        return self._service.model
 
-    async def answer(self, prompt: Prompt) -> Answer:
-        retrying = AsyncRetrying(
-            retry=retry_if_exception(_is_transient),
-            wait=self._wait_s,
-            # The wait counts too: sleeping into the end of the budget buys nothing.
-            stop=stop_after_attempt(self._retries.tries) | stop_before_delay(prompt.time_left_s),
-            reraise=True,
+    async def answer(self, prompt: Prompt, progress: Progress | None = None) -> Answer:
+        """Raises EndpointError only where there is no answer at all, not even one that was cut."""
+        errand = Errand(
+            attempt=prompt.attempt,
+            deadline_s=time.monotonic() + prompt.time_left_s,
+            meter=Meter(progress),
         )
-        try:
-            pieces: _Pieces = await retrying(self._ask, prompt.text)
-        except (openai.OpenAIError, httpx.HTTPError, _BrokenStream, ValueError) as error:
-            raise ModelError(self._explain(error)) from error
-        return self._assemble(pieces)
+        draft = await self._ask_fitting(prompt, errand)
+        draft = await self._finish(draft, errand)
+        return Answer(
+            model=self.name,
+            content=draft.content,
+            reasoning=draft.reasoning,
+            tokens=errand.spent.total(),
+            cut=draft.cut,
+            requests=errand.spent.requests,
+            shortened=draft.shortened,
+        )
 
     async def close(self) -> None:
-        await self._client.close()
+        await self._endpoint.close()
 
-    async def _ask(self, text: str) -> _Pieces:
-        endpoint = self._endpoint
-        options: dict[str, Any] = {
-            "temperature": endpoint.temperature,
-            "top_p": endpoint.top_p,
-            "max_tokens": endpoint.max_answer_tokens,
-        }
-        stream = await self._client.chat.completions.create(
-            model=self._model,
-            messages=[{"role": "user", "content": text}],
-            stream=True,
-            stream_options={"include_usage": True},
-            **{name: value for name, value in options.items() if value is not None},
-        )
-        pieces = _Pieces()
-        async with stream:
-            async for chunk in stream:
-                pieces.add(chunk)
-        if pieces.finish_reason is None:
-            raise _BrokenStream("the stream ended before the answer did")
-        return pieces
-
-    def _assemble(self, pieces: _Pieces) -> Answer:
-        reasoning = "".join(pieces.reasoning)
-        thinking, content = split_thinking("".join(pieces.content))
-        details = pieces.usage.completion_tokens_details if pieces.usage else None
-        return Answer(
-            model=self._model,
-            content=clean_text(content),
-            reasoning=clean_text("\n\n".join(part for part in (reasoning, thinking) if part)),
-            tokens=TokenUsage(
-                prompt_tokens=pieces.usage.prompt_tokens if pieces.usage else None,
-                reasoning_tokens=details.reasoning_tokens if details else None,
-                completion_tokens=pieces.usage.completion_tokens if pieces.usage else None,
-            ),
-            cut=pieces.finish_reason == "length",
-        )
-
-    def _wait_s(self, state: RetryCallState) -> float:
-        error = state.outcome.exception() if state.outcome else None
-        asked = _retry_after_s(error) if error is not None else None
-        if asked is not None:
-            return asked
-        policy = self._retries
-        return wait_random_exponential(policy.first_wait_s, policy.max_wait_s)(state)
-
-    def _explain(self, error: Exception) -> str:
-        """One line on what went wrong and what to do about it."""
-        where = str(self._client.base_url).rstrip("/")
-        if isinstance(error, (openai.AuthenticationError, openai.PermissionDeniedError)):
-            return f"{where} refused the key ({error.status_code}): check OPENAI_API_KEY"
-        if isinstance(error, openai.NotFoundError):
-            return (
-                f"{where} knows no model {self._model!r} (404): check KERNELWRIGHT_MODEL "
-                "and OPENAI_BASE_URL"
+    async def _ask_fitting(self, prompt: Prompt, errand: Errand) -> _Draft:
+        """The answer to the longest rendering of the prompt that the model takes."""
+        renderings = (prompt.text, *prompt.shorter)
+        for shortened, text in enumerate(renderings):
+            if not self._fits(text):
+                continue
+            try:
+                pieces = await self._endpoint.ask(first(text), errand, patient=True)
+            except EndpointError as error:
+                if error.kind != "context":
+                    raise
+                continue
+            reasoning, content = pieces.texts()
+            return _Draft(
+                text=text,
+                asked=text,
+                shortened=shortened,
+                reasoning=reasoning,
+                content=content,
+                cut=pieces.cut,
             )
-        if isinstance(error, openai.APIStatusError):
-            reason = one_line(error.message, MAX_REASON_CHARS)
-            return f"{where} answered {error.status_code} to model {self._model!r}: {reason}"
-        cause = error.__cause__ if isinstance(error, openai.APIConnectionError) else None
-        reason = one_line(str(cause or error), MAX_REASON_CHARS) or type(cause or error).__name__
-        return f"no complete answer from {where}: {reason}; check OPENAI_BASE_URL and the network"
+        tokens = estimate_tokens(len(renderings[-1]))
+        raise EndpointError(
+            f"the prompt is too long for the context of {self.name!r}: some {tokens} tokens at its "
+            "shortest; use a model with more, or check KERNELWRIGHT_CONTEXT_TOKENS and "
+            "KERNELWRIGHT_MAX_ANSWER_TOKENS",
+            kind="context",
+            tries=errand.spent.requests,
+        )
+
+    def _fits(self, text: str) -> bool:
+        settings = self._service.settings
+        if settings.context_tokens is None:
+            return True
+        room = settings.context_tokens - (settings.max_answer_tokens or 0)
+        return estimate_tokens(len(text)) <= room
+
+    async def _finish(self, draft: _Draft, errand: Errand) -> _Draft:
+        """The draft without its cut, as far as policy and time allow; else as it is."""
+
+        def unfinished() -> bool:
+            return draft.cut and not draft.stuck and errand.time_left_s > 0
+
+        for _ in range(self._policy.rethinks):
+            if not unfinished() or draft.has_answer:
+                break
+            draft = await self._rethought(draft, errand)
+        for _ in range(self._policy.continuations):
+            if not unfinished() or not draft.has_answer:
+                break
+            draft = await self._continued(draft, errand)
+        return draft
+
+    async def _rethought(self, draft: _Draft, errand: Errand) -> _Draft:
+        """The question asked again, with less thinking."""
+        asked, turn = think_less(draft.text, dict(self._service.preset.less_thinking))
+        pieces = await self._more(turn, errand)
+        if isinstance(pieces, EndpointError):
+            return replace(draft, stuck=True)
+        reasoning, content = pieces.texts()
+        return replace(
+            draft,
+            asked=asked,
+            reasoning=_both(draft.reasoning, reasoning),
+            content=content,
+            cut=pieces.cut,
+        )
+
+    async def _continued(self, draft: _Draft, errand: Errand) -> _Draft:
+        """The draft with more of its rest."""
+        how = self._resume
+        turn = go_on(how, draft.asked, draft.reasoning, draft.content)
+        pieces = await self._more(turn, errand)
+        if isinstance(pieces, EndpointError) and how != "turn" and pieces.kind in _UNKNOWN_WAY:
+            how = "turn"
+            turn = go_on(how, draft.asked, draft.reasoning, draft.content)
+            pieces = await self._more(turn, errand)
+        if isinstance(pieces, EndpointError):
+            return replace(draft, stuck=True)
+        self._resume = how
+        reasoning, rest = pieces.texts()
+        if how == "final_message":
+            # vLLM's parser of R1 waits for a </think> that came long ago: the rest of the answer
+            # arrives as thinking.
+            reasoning, rest = "", reasoning + rest
+        if not rest:
+            return replace(draft, stuck=True)
+        content = join(draft.content, rest) if how == "turn" else draft.content + rest
+        return replace(
+            draft, reasoning=_both(draft.reasoning, reasoning), content=content, cut=pieces.cut
+        )
+
+    async def _more(self, turn: Turn, errand: Errand) -> Pieces | EndpointError:
+        """What follows the first answer; a refusal does not undo what has been paid for."""
+        try:
+            return await self._endpoint.ask(turn, errand)
+        except EndpointError as error:
+            return error
 
 
-def _is_transient(error: BaseException) -> bool:
-    """Whether the same request may well succeed a little later."""
-    if isinstance(error, openai.APIStatusError):
-        # 408 and 409: the server gave up waiting, or a lock was held.
-        return error.status_code in (408, 409, 429) or error.status_code >= 500
-    # An APIError without a status is an error event inside the stream; a ValueError is a piece of
-    # a stream that is no JSON; httpx errors come up bare from older clients.
-    return isinstance(error, (openai.APIError, httpx.TransportError, _BrokenStream, ValueError))
-
-
-def _retry_after_s(error: BaseException) -> float | None:
-    """Seconds the endpoint asks to wait. The header's other form, a date, is not used by any."""
-    if not isinstance(error, openai.APIStatusError):
-        return None
-    try:
-        wait_s = float(error.response.headers.get("retry-after", ""))
-    except ValueError:
-        return None
-    return wait_s if 0 <= wait_s < float("inf") else None
+def _both(earlier: str, later: str) -> str:
+    return "\n\n".join(part for part in (earlier, later) if part)

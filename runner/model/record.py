@@ -8,29 +8,42 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from runner.model.interface import Answer, Model, Prompt
-from runner.model.transcript import TranscriptEntry, transcript_line
+from runner.errors import ModelError
+from runner.model.interface import Answer, Model, Progress, Prompt
+from runner.model.transcript import TranscriptEntry, mend_transcript, transcript_line
 
 
 class RecordingModel:
-    """`inner`, with its answers appended to the transcript at `path` under `generation`."""
+    """`inner`, with its answers appended to the transcript at `path` under `generation`.
+
+    Half a line at the file's end, which a killed run leaves, is taken away first. Raises
+    ModelError where the file cannot be written.
+    """
 
     def __init__(self, inner: Model, path: Path, generation: int) -> None:
         self._inner = inner
         self._path = path
         self._generation = generation
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            mend_transcript(path)
+        except OSError as error:
+            raise ModelError(f"cannot record to {path}: {error.strerror}") from error
 
     @property
     def name(self) -> str:
         return self._inner.name
 
-    async def answer(self, prompt: Prompt) -> Answer:
-        answer = await self._inner.answer(prompt)
+    async def answer(self, prompt: Prompt, progress: Progress | None = None) -> Answer:
+        answer = await self._inner.answer(prompt, progress)
         entry = TranscriptEntry.of(answer, generation=self._generation, attempt=prompt.attempt)
-        with self._path.open("a", encoding="utf-8") as stream:
-            stream.write(transcript_line(entry))
-            stream.flush()
-            os.fsync(stream.fileno())
+        try:
+            with self._path.open("a", encoding="utf-8") as stream:
+                stream.write(transcript_line(entry))
+                stream.flush()
+                os.fsync(stream.fileno())
+        except OSError as error:
+            raise ModelError(f"cannot record to {self._path}: {error.strerror}") from error
         return answer
 
     async def close(self) -> None:

@@ -1,15 +1,16 @@
-"""Answers from a recorded transcript, in the recorded order.
+"""Answers from a recorded transcript, each to the attempt that it answered.
 
-Owns the choice of lines by generation. Never looks at the prompt.
+Owns the choice of lines by generation and attempt, so that streams may ask in any order and a
+run that is resumed gets the same answers. Never looks at the prompt.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from runner.errors import ModelExhausted
-from runner.model.interface import Answer, Prompt
-from runner.model.transcript import read_transcript
+from runner.errors import ModelError, ModelExhausted
+from runner.model.interface import Answer, Progress, Prompt
+from runner.model.transcript import TranscriptEntry, read_transcript
 
 
 class ReplayModel:
@@ -17,26 +18,35 @@ class ReplayModel:
 
     def __init__(self, path: Path, generation: int) -> None:
         self._generation = generation
-        self._entries = [e for e in read_transcript(path) if e.generation == generation]
-        self._served = 0
+        self._entries: dict[int, TranscriptEntry] = {}
+        for entry in read_transcript(path):
+            if entry.generation != generation:
+                continue
+            if entry.attempt in self._entries:
+                raise ModelError(
+                    f"{path}: attempt {entry.attempt} of generation {generation} stands there twice"
+                )
+            self._entries[entry.attempt] = entry
 
     @property
     def name(self) -> str:
         """The recorded models, not 'replay': who wrote the kernel is what a reader asks."""
-        return ", ".join(dict.fromkeys(entry.model for entry in self._entries)) or "replay"
+        return ", ".join(dict.fromkeys(e.model for e in self._entries.values())) or "replay"
 
-    async def answer(self, prompt: Prompt) -> Answer:
-        if self._served >= len(self._entries):
+    async def answer(self, prompt: Prompt, progress: Progress | None = None) -> Answer:
+        """The recorded answer, at once: there is no progress to tell. Raises ModelExhausted."""
+        entry = self._entries.get(prompt.attempt)
+        if entry is None:
             raise ModelExhausted(
-                f"the transcript has {len(self._entries)} answers of generation {self._generation}"
+                f"the transcript has {len(self._entries)} answers of generation "
+                f"{self._generation}, and none to attempt {prompt.attempt}"
             )
-        entry = self._entries[self._served]
-        self._served += 1
         return Answer(
             model=entry.model,
             content=entry.content,
             reasoning=entry.reasoning,
             tokens=entry.usage,
+            cut=entry.cut,
         )
 
     async def close(self) -> None:

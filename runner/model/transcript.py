@@ -11,12 +11,13 @@ from pydantic import Field, ValidationError
 
 from runner.contract import TokenUsage, Wire
 from runner.errors import ModelError
+from runner.files import write_atomically
 from runner.model.interface import Answer
 from runner.model.thinking import clean_text
 
 
 class TranscriptEntry(Wire):
-    """One answer. `attempt` is 1-based within its generation."""
+    """One answer. `attempt` is 1-based within its generation; `cut`: it ended at a length limit."""
 
     generation: int = Field(ge=0)
     attempt: int = Field(ge=1)
@@ -24,6 +25,7 @@ class TranscriptEntry(Wire):
     reasoning: str = ""
     content: str
     usage: TokenUsage = TokenUsage()
+    cut: bool = False
 
     @classmethod
     def of(cls, answer: Answer, *, generation: int, attempt: int) -> TranscriptEntry:
@@ -34,6 +36,7 @@ class TranscriptEntry(Wire):
             reasoning=clean_text(answer.reasoning),
             content=clean_text(answer.content),
             usage=answer.tokens,
+            cut=answer.cut,
         )
 
 
@@ -57,6 +60,26 @@ def read_transcript(path: Path) -> tuple[TranscriptEntry, ...]:
             message = f"{where}: {first['msg']}" if where else first["msg"]
             raise ModelError(f"{path}:{number}: {message}") from error
     return tuple(entries)
+
+
+def mend_transcript(path: Path) -> None:
+    """Take away the half line that a killed writer left at the end; a whole one gets its end.
+
+    Without this the next answer would be glued to it, and both would be lost.
+    """
+    if not path.exists():
+        return
+    data = path.read_bytes()
+    whole, _, last = data.rpartition(b"\n")
+    if not last:
+        return
+    try:
+        TranscriptEntry.model_validate_json(last)
+    except ValidationError:
+        kept = whole + b"\n" if whole else b""
+    else:
+        kept = data + b"\n"
+    write_atomically(path, kept)
 
 
 def transcript_line(entry: TranscriptEntry) -> str:

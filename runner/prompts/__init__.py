@@ -1,7 +1,7 @@
 """The prompts: Markdown files with named slots, and the rendering of them.
 
 Owns the slots and the fencing of text that comes from elsewhere. Knows nothing of what a prompt
-is for; `runner.search` chooses.
+is for; `runner.prompts.questions` puts them together.
 """
 
 from __future__ import annotations
@@ -28,10 +28,22 @@ def render_prompt(name: str, /, **slots: str) -> str:
 
 def fenced(text: str, language: str = "text") -> str:
     """`text` as a Markdown code block that it cannot end: the fence outruns its backticks."""
-    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
+    body = visible(text).rstrip("\n")
+    longest = max((len(run) for run in re.findall(r"`+", body)), default=0)
     fence = "`" * max(3, longest + 1)
-    body = text.rstrip("\n")
     return f"{fence}{language}\n{body}\n{fence}"
+
+
+def visible(text: str) -> str:
+    """`text` with every character that a reader cannot see written as Python's escape for it.
+
+    Control characters, zero-width ones and marks that turn the reading direction around are how
+    a text says one thing to a person and another to a model. Line ends become `\\n`.
+    """
+    lines = text.replace("\r\n", "\n").replace("\r", "\n")
+    if lines.isprintable():
+        return lines
+    return "".join(c if c in "\n\t" or c.isprintable() else _escape(c) for c in lines)
 
 
 def excerpt(text: str, limit_chars: int) -> str:
@@ -42,3 +54,8 @@ def excerpt(text: str, limit_chars: int) -> str:
     tail = limit_chars - head
     left_out = len(text) - limit_chars
     return f"{text[:head]}\n… {left_out} characters left out …\n{text[-tail:]}"
+
+
+def _escape(character: str) -> str:
+    # Blanks of other widths are only blanks.
+    return " " if character.isspace() else ascii(character)[1:-1]

@@ -18,7 +18,7 @@ from runner.verifier.precise import call_in_float64
 
 
 class CallRole:
-    """Serves `load` once, then any number of `call` jobs."""
+    """Serves `load` once, then any number of `configure` and `call` jobs."""
 
     def __init__(self, arena: SharedMemory, tracer: Any = None) -> None:
         self._arena = arena
@@ -36,11 +36,20 @@ class CallRole:
                 self.code = ForeignCode(job["source"], job["file"])
                 self.entry = self.code.load(job["entry"])
                 return {"ok": True}
+            if job["op"] == "configure":
+                return self._configure(job["config"])
             return self._call(job)
         except BaseException as error:  # the edge: foreign code raises anything
             if self.code is None:
                 raise
             return self.code.describe(error)
+
+    def _configure(self, config: dict[str, Any]) -> dict[str, Any]:
+        """Give the module's CONFIG another value (`runner.tune`): for ranking, never a verdict."""
+        if self.code is None or self.code.module is None:
+            raise RuntimeError("configure before load")
+        vars(self.code.module)["CONFIG"] = config
+        return {"ok": True}
 
     def _call(self, job: dict[str, Any]) -> dict[str, Any]:
         entry = self.entry

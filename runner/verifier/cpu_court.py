@@ -12,6 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from runner.contract import Candidate, Evaluation
 from runner.errors import ReferenceFailed, RunnerError
 from runner.problem import Problem
+from runner.tune.declaration import Declaration
 from runner.verifier.arena import Arena
 from runner.verifier.assembler import Assembler
 from runner.verifier.compile_stage import Compiled, CompileStage
@@ -83,6 +84,9 @@ class CpuCourt:
         oracle = self._make_oracle(cases)
         times["reference"] += time.monotonic() - started
         return self._judge(candidate, oracle, times)
+
+    def tune(self, candidate: Candidate, declaration: Declaration, deadline: float) -> None:
+        """Nothing: times in an interpreter rank nothing."""
 
     def abandon(self) -> None:
         """Kill what judges a candidate now; the verdict under way ends at once."""

@@ -12,6 +12,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 MAX_MESSAGE_CHARS = 3000
@@ -25,6 +26,7 @@ class ForeignCode:
         self.path = Path(os.environ["TMPDIR"]) / file_name
         self.path.write_text(source, encoding="utf-8")
         self.source = source
+        self.module: ModuleType | None = None
 
     def load(self, entry: str) -> Callable[..., Any]:
         """Import the module; the entry function. Raises whatever the module raises."""
@@ -34,6 +36,7 @@ class ForeignCode:
             raise ImportError(f"cannot import {self.path.name}")
         module = importlib.util.module_from_spec(spec)
         sys.modules[name] = module
+        self.module = module
         spec.loader.exec_module(module)
         function = getattr(module, entry, None)
         if not callable(function):

@@ -16,6 +16,8 @@ from typing import Literal, Protocol, Self
 from runner.contract import Candidate, Evaluation
 from runner.errors import RunnerError
 from runner.problem import Problem
+from runner.tune.declaration import Declaration, DeclarationFault, read_declaration
+from runner.tune.types import Tuned, untuned
 from runner.verifier.cpu_court import CpuCourt
 from runner.verifier.inputs import Case
 from runner.verifier.options import VerifyOptions
@@ -36,6 +38,9 @@ class Court(Protocol):
     def prepare(self) -> None: ...
     def judge(self, candidate: Candidate, times: dict[str, float]) -> Evaluation: ...
     def finalize(self, candidate: Candidate, times: dict[str, float]) -> Evaluation: ...
+    def tune(
+        self, candidate: Candidate, declaration: Declaration, deadline: float
+    ) -> Tuned | None: ...
     def abandon(self) -> None: ...
     def close(self) -> None: ...
 
@@ -57,6 +62,7 @@ class Verifier:
         self._sandbox = open_sandbox(allow_none=options.allow_no_sandbox)
         seed = secrets.randbits(62) if options.seed is None else options.seed
         self._busy = threading.Lock()
+        self._abandoned = False
         self._court = _open_court(problem, options, self._sandbox, seed)
 
     @property
@@ -94,6 +100,40 @@ class Verifier:
         """
         return self._judge(candidate, final=True)
 
+    def tune(self, candidate: Candidate, time_left_s: float) -> Tuned | None:
+        """The candidate with its best launch parameters frozen, within `time_left_s`.
+
+        None without a GPU, and for a candidate that the screen rejects or that declares no
+        TUNABLES. A fault of the declaration is the `note` of an unchanged candidate. Waiting for a
+        verdict under way counts. What comes back is a ranking's result: verify it like any other.
+        Raises as `verify` does.
+        """
+        deadline = time.monotonic() + time_left_s
+        if self._device == "cpu" or screen(candidate.source, self._problem) is not None:
+            return None
+        try:
+            declaration = read_declaration(candidate.source, self._problem.entry)
+        except DeclarationFault as fault:
+            return untuned(candidate, str(fault))
+        if declaration is None:
+            return None
+        with self._busy:
+            self._court.prepare()
+            return self._tune_in_court(candidate, declaration, deadline)
+
+    def _tune_in_court(
+        self, candidate: Candidate, declaration: Declaration, deadline: float
+    ) -> Tuned | None:
+        self._abandoned = False
+        try:
+            return self._court.tune(candidate, declaration, deadline)
+        except RunnerError as error:
+            if self._court.closed:
+                raise RunnerError(CLOSED) from error
+            if not self._abandoned:
+                raise
+            return untuned(candidate, "the tuning was abandoned")
+
     def _judge(self, candidate: Candidate, *, final: bool) -> Evaluation:
         started = time.monotonic()
         finding = screen(candidate.source, self._problem)
@@ -115,7 +155,9 @@ class Verifier:
         return evaluation
 
     def abandon(self) -> None:
-        """End a verdict under way, in whatever thread: it comes back as a worker that died."""
+        """End what is under way, in whatever thread: a verdict comes back as a worker that died,
+        a tune as an unchanged candidate."""
+        self._abandoned = True
         self._court.abandon()
 
     def close(self) -> None:

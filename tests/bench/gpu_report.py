@@ -1,10 +1,11 @@
 """Measures on a CUDA GPU what BENCHMARKS.md says of the verifier, and prints it as Markdown.
 
-    python tests/bench/gpu_report.py [latency] [repeatability] [final] [--json FILE]
+    python tests/bench/gpu_report.py [latency] [repeatability] [final] [tuning] [--json FILE]
 
 latency        candidate text to verdict on 6 GB inputs, warm worker, all checks on
 repeatability  ten measurements of one kernel against one baseline: does the interval hold?
 final          the reported measurement of the two problems in problems/
+tuning         launch parameters of a softmax and a matmul: how many a second, and what is gained
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ RUNS = 3
 REPEATS = 10
 # Between two answers a model thinks for minutes; here the next worker gets the time to start.
 PAUSE_S = 8.0
+TUNED = [HERE / "problems" / name for name in ("row_softmax_tuned", "matmul_tuned")]
+TUNE_S = 120.0
 
 
 def main() -> int:
@@ -39,7 +42,7 @@ def main() -> int:
     parser.add_argument("parts", nargs="*", default=[], metavar="PART")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
-    parts = arguments.parts or ["latency", "repeatability", "final"]
+    parts = arguments.parts or ["latency", "repeatability", "final", "tuning"]
     found: dict[str, Any] = {}
     good = True
     with_sandbox = Verifier(load_problem(LARGE[0]), VerifyOptions(device="cuda", quick=True))
@@ -55,6 +58,8 @@ def main() -> int:
         good &= repeatability(found)
     if "final" in parts:
         final(found)
+    if "tuning" in parts:
+        tuning(found)
     if arguments.json:
         arguments.json.write_text(json.dumps(found, indent=1))
     return 0 if good else 1
@@ -168,6 +173,32 @@ def final(found: dict[str, Any]) -> None:
     rates = ", ".join(f"{name} {rate:.0f}" for name, rate in roof.matmul_tflop_per_s.items())
     print(f"\nRoofline: copy {roof.copy_gb_per_s:.0f} GB/s; matrix products {rates} TFLOP/s\n")
     print("\n".join(checks))
+
+
+def tuning(found: dict[str, Any]) -> None:
+    """A row for each kernel with TUNABLES: its tune, and the verdict on what was frozen."""
+    found["tuning"] = {}
+    print("| problem | tried | dropped | timed | compiled/s | seconds | gain | frozen | note |")
+    print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
+    for folder in TUNED:
+        candidate = Candidate.of((folder / "kernel.py").read_text(), 1)
+        with Verifier(load_problem(folder), VerifyOptions(device="cuda")) as verifier:
+            verifier.prepare()
+            started = time.monotonic()
+            tuned = verifier.tune(candidate, TUNE_S)
+            seconds = time.monotonic() - started
+            if tuned is None or tuned.gain is None:
+                sys.exit(f"{folder.name}: not tuned: {tuned.note if tuned else 'no TUNABLES'}")
+            evaluation = verifier.verify(tuned.candidate)
+        expect_passed(evaluation, folder)
+        found["tuning"][folder.name] = {"seconds": seconds, **tuned.model_dump(mode="json")}
+        stages = ", ".join(f"{name} {value:.1f}" for name, value in tuned.stage_s.items())
+        print(
+            f"| {folder.name} | {tuned.tried} | {tuned.dropped} {dict(tuned.reasons)} | "
+            f"{tuned.timed} | {tuned.tried / tuned.stage_s['compile']:.1f} | {seconds:.1f} "
+            f"({stages}) | {tuned.gain:.3f} | {tuned.config} | {tuned.note} |"
+        )
+    print()
 
 
 def expect_passed(evaluation: Evaluation, folder: Path) -> None:

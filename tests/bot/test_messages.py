@@ -136,6 +136,16 @@ def test_a_dispatch_is_ascii_and_round_trips(request_of: KernelRequest) -> None:
     assert KernelRequest.model_validate_json(sent) == request
 
 
+@pytest.mark.parametrize(
+    ("usd", "shown"), [(None, "not known"), (0.0, "US$ 0.00"), (1.5, "US$ 1.50")]
+)
+def test_a_price_that_is_not_known_is_not_nought(
+    manifest: Any, request_of: KernelRequest, usd: float | None, shown: str
+) -> None:
+    priced = manifest.model_copy(update={"cost": manifest.cost.model_copy(update={"usd": usd})})
+    assert f"| price | {shown} |" in pull_request.body(priced, request_of, ())
+
+
 def test_a_run_without_sandbox_is_said_to_be_one(manifest: Any, request_of: KernelRequest) -> None:
     unsafe = manifest.environment.model_copy(update={"sandbox": "none"})
     body = pull_request.body(manifest.model_copy(update={"environment": unsafe}), request_of, ())

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 # Loaded before a fake takes the verifier's place: their own imports are real.
-from runner import bench_command, generate, verify_command
+from runner import bench_command, generate, verify_command, verifying
 from runner.contract import Environment
 from runner.errors import RunnerError
 
@@ -27,10 +27,11 @@ def install(
 ) -> SimpleNamespace:
     """Put the fakes in place, and hand out their script.
 
-    `.verdicts` and `.finals` are what `verify` and `finalize` give; `.fails` is what `prepare`
-    raises; `.gpu` says whether PyTorch sees one. `.options` and `.closed` tell what was done.
+    `.verdicts`, `.finals` and `.tunes` are what the verifier's methods give; `.fails` is what
+    `prepare` raises; `.gpu` says whether PyTorch sees one. `.options` and `.closed` tell what was
+    done.
     """
-    state = SimpleNamespace(verdicts=[], finals=[], fails=None, options=None, gpu=False)
+    state = SimpleNamespace(verdicts=[], finals=[], tunes=[], fails=None, options=None, gpu=False)
     state.closed = state.abandoned = 0
 
     class Verifier:
@@ -49,7 +50,10 @@ def install(
             return self.judge.verify(candidate)
 
         def finalize(self, candidate: Any) -> Any:
-            return state.finals.pop(0) if state.finals else self.judge.known[candidate.sha256]
+            return state.finals.pop(0) if state.finals else self.judge.finalize(candidate)
+
+        def tune(self, candidate: Any, time_left_s: float) -> Any:
+            return state.tunes.pop(0) if state.tunes else None
 
         def abandon(self) -> None:
             state.abandoned += 1
@@ -79,6 +83,8 @@ def install(
     machine = SimpleNamespace(
         collect_environment=lambda *, device, sandbox: environment, choose_device=choose_device
     )
+    # One judge in this process, however many GPUs this machine has.
+    monkeypatch.setattr(verifying, "visible_gpus", tuple)
     monkeypatch.setitem(sys.modules, "runner.verifier", package)
     monkeypatch.setitem(sys.modules, "runner.environment", machine)
     return state

@@ -128,7 +128,7 @@ class ScriptedModel:
         self.closed = False
         self.name = "scripted"
 
-    async def answer(self, prompt):
+    async def answer(self, prompt, progress=None):
         self.prompts.append(prompt)
         if self.clock is not None:
             self.clock.advance(self.seconds)
@@ -163,6 +163,9 @@ class ScriptedJudge:
         self.known[candidate.sha256] = evaluation
         return evaluation
 
+    def finalize(self, candidate):
+        return self.known[candidate.sha256]
+
     def _verdict(self, candidate):
         self.candidates.append(candidate)
         step = self.script.pop(0)
@@ -195,7 +198,8 @@ def make_answer(content: str, **fields) -> Answer:
 
 def kernel_answer(tag: str, entry: str = "double_it") -> str:
     """An answer with a kernel whose source is unique for `tag`."""
-    return f"Here it is.\n\n```python\n# {tag}\ndef {entry}(x):\n    return x\n```\n"
+    source = f"# {tag}\ndef {entry}(x):\n    return x.{tag}\n"
+    return f"Here it is.\n\n```python\n{source}```\n"
 
 
 @pytest.fixture

@@ -31,6 +31,16 @@ def extract(content: str, *, cut: bool = False):
             block("def f(x):\n    return 0\n") + "Better:\n" + block(KERNEL), KERNEL, id="last wins"
         ),
         pytest.param(
+            block("def f(x):\n    return 0\n") * 2 + "At last:\n" + block(KERNEL),
+            KERNEL,
+            id="the last of three",
+        ),
+        pytest.param(
+            block("--- a\n+++ b\n@@ -1 +1 @@\n-def f(x):\n+def f(y):\n", "diff") + block(KERNEL),
+            KERNEL,
+            id="a diff, then the whole kernel",
+        ),
+        pytest.param(
             block(KERNEL) + "Use it so:\n" + block("print(f(1))\n"), KERNEL, id="usage after it"
         ),
         pytest.param(
@@ -82,6 +92,21 @@ def test_takes_the_last_complete_block_that_defines_the_entry(content, source):
             False,
             "is a diff",
             id="diff called Python",
+        ),
+        pytest.param(
+            "diff --git a/kernel.py b/kernel.py\n@@ -1,2 +1,2 @@\n def f(x):\n-    a\n+    b\n",
+            False,
+            "is a diff",
+            id="diff without a block",
+        ),
+        pytest.param(
+            block("+def f(x):\n+    return x\n", "python"),
+            False,
+            "is a diff",
+            id="lines that are only added",
+        ),
+        pytest.param(
+            "```python\n" + "x = 1\n" * 30_000, False, "before its end", id="200 kB without an end"
         ),
         pytest.param(
             block("def g(x): pass\n"), False, "code block of Python never", id="other name"

@@ -11,7 +11,7 @@ from runner.contract import Attempt as AttemptType
 from runner.contract import Candidate, TokenUsage
 from runner.final import settle
 from runner.loop_io import LoopResult
-from runner.search import Tried
+from runner.tried import Tried
 
 
 @pytest.fixture

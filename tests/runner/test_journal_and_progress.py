@@ -4,24 +4,34 @@ from __future__ import annotations
 
 import io
 import json
+import re
 
 import pytest
 from pydantic import ValidationError
 from rich.console import Console
 
 from runner.contract import Attempt, Budget, Candidate, Outcome, TokenUsage
+from runner.errors import RunnerError
+from runner.event_lines import clock_text
 from runner.files import write_atomically
 from runner.journal import (
+    Alive,
     AnswerReceived,
     AttemptFinished,
     Journal,
+    ModelFailed,
     PromptSent,
     RunEnded,
     RunStarted,
+    TuneFinished,
+    TuneSkipped,
     parse_event,
 )
+from runner.model import LiveCount
 from runner.one_line import one_line
-from runner.progress import LiveProgress, PlainProgress, clock_text, open_progress
+from runner.progress import LiveProgress, PlainProgress, open_progress
+
+ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 @pytest.fixture
@@ -68,7 +78,7 @@ def events(fakes, cpu_environment):
     hostile = "kernel.py:3: \x1b[2J::error::boom\n::set-output name=a::b [bold]markup[/bold]"
     return [
         started,
-        PromptSent(at_s=1, attempt=1, phase="explore", text="two\nlines"),
+        PromptSent(at_s=1, attempt=1, stream=1, phase="explore", line=1, text="two\nlines"),
         answer,
         attempt(1, "COMPILE_ERROR", kept=False, summary=hostile),
         attempt(2, "PASSED", kept=True),
@@ -82,7 +92,7 @@ def test_every_event_is_one_line_that_reads_back_the_same(tmp_path, events):
         journal(event)
     lines = (tmp_path / "journal.jsonl").read_text().splitlines()
     assert [parse_event(line) for line in lines] == events
-    assert all(json.loads(line)["version"] == 1 for line in lines)
+    assert all(json.loads(line)["version"] == 2 for line in lines)
     assert [json.loads(line)["event"] for line in lines] == [event.event for event in events]
 
 
@@ -96,7 +106,7 @@ def test_a_line_that_is_no_event_is_refused(line):
 
 
 def test_a_journal_of_another_version_is_refused(events):
-    line = events[1].model_dump_json().replace('"version":1', '"version":2')
+    line = events[1].model_dump_json().replace('"version":2', '"version":1')
     with pytest.raises(ValidationError):
         parse_event(line)
 
@@ -133,6 +143,85 @@ def test_live_progress_shows_attempts_best_and_time_left(events):
         assert words in shown
     assert "[bold]markup[/bold]" in shown
     assert "\x1b[2J" not in shown
+
+
+def under_way(attempt, stream):
+    return PromptSent(
+        at_s=1, attempt=attempt, stream=stream, phase="explore", line=attempt, text="x"
+    )
+
+
+def test_live_progress_shows_what_every_stream_is_at(events):
+    stream = io.StringIO()
+    console = Console(file=stream, force_terminal=True, width=140, height=40)
+    progress = LiveProgress(console, lambda: 61.9)
+    for event in (events[0], under_way(1, 1), under_way(2, 2), under_way(3, 3)):
+        progress(event)
+    progress.watch(1, LiveCount(reasoning_tokens=4321, answer_tokens=0, estimated=True))
+    progress.watch(2, LiveCount(reasoning_tokens=4321, answer_tokens=5, estimated=False))
+    progress(events[2].model_copy(update={"attempt": 3}))
+    progress.close()
+    plain = ANSI.sub("", stream.getvalue())
+    text = "\n".join(" ".join(line.split()) for line in plain.splitlines())
+    assert "1 1 explore thinking ~4,321" in text
+    assert "2 2 explore writing 4,326" in text
+    assert "3 3 explore being judged" in text
+
+
+def test_a_log_says_now_and_then_that_models_think(events):
+    stream = io.StringIO()
+    progress = PlainProgress(stream, lambda: 61.9)
+    for at_s in range(10, 100, 10):
+        progress(Alive(at_s=at_s, waiting={1: 1000, 2: 234}))
+    lines = stream.getvalue().splitlines()
+    assert lines == ["2 answers under way, 1,234 tokens so far  (1:01 left)"] * 3
+
+
+@pytest.mark.parametrize(
+    ("event", "line"),
+    [
+        (
+            ModelFailed(at_s=1, attempt=3, stream=2, reason="429\nslow", gives_up=False),
+            "attempt 3: no answer, asking again: 429 slow",
+        ),
+        (
+            ModelFailed(at_s=1, attempt=3, stream=2, reason="dead", gives_up=True),
+            "attempt 3: no answer, its stream gives up: dead",
+        ),
+        (
+            TuneSkipped(at_s=1, of=3, reason="nothing is timed"),
+            "attempt 3 could be tuned, but nothing is timed",
+        ),
+        (
+            TuneFinished(
+                at_s=1,
+                of=3,
+                attempt=9,
+                source="x",
+                tried=40,
+                dropped=8,
+                timed=32,
+                note="BLOCK 64",
+                tune_s=41.7,
+            ),
+            "tuned attempt 3: BLOCK 64 (40 configurations, 32 timed, 42 s)",
+        ),
+    ],
+)
+def test_rare_events_are_a_line_each(event, line):
+    stream = io.StringIO()
+    PlainProgress(stream, lambda: 61.9)(event)
+    assert stream.getvalue() == f"{line}\n"
+
+
+def test_a_second_writer_is_refused_and_an_empty_journal_leaves_nothing(tmp_path):
+    path = tmp_path / "journal.jsonl"
+    first = Journal(path)
+    with pytest.raises(RunnerError, match="another run is writing"):
+        Journal(path)
+    first.close()
+    first.close()
+    assert not path.exists()
 
 
 def test_progress_is_live_only_in_a_terminal():

@@ -12,8 +12,10 @@ from runner.contract import Budget, Candidate, Evaluation, EvaluationStatus, Fee
 from runner.errors import ModelError, RunnerError
 from runner.extract import extract_candidate
 from runner.journal import ParentEvaluated
+from runner.judging import ThreadJudges
 from runner.loop import Loop
 from runner.loop_io import Tools
+from runner.prompts.questions import PromptContext
 from runner.task import Task
 
 
@@ -21,6 +23,7 @@ class Rig:
     """A loop with its fakes, and what it emitted and saved."""
 
     def __init__(self, fakes, problem, *, answers, verdicts, budget=None, seconds=0.0, **task):
+        self.task = Task(problem=problem, budget=budget or Budget(wall_clock_s=60), **task)
         self.clock = fakes.Clock()
         self.model = fakes.Model(answers, clock=self.clock, seconds=seconds)
         self.judge = fakes.Judge(verdicts)
@@ -28,14 +31,14 @@ class Rig:
         self.saved = []
         tools = Tools(
             model=self.model,
-            judge=self.judge,
+            judges=ThreadJudges(self.judge, self.clock),
             emit=self.events.append,
             save_best=self.saved.append,
             clock=self.clock,
             started_s=self.clock.now_s,
-            triton_version="3.9.0",
+            context=PromptContext(task=self.task, triton_version="3.9.0"),
+            pause_s=0.0,
         )
-        self.task = Task(problem=problem, budget=budget or Budget(wall_clock_s=60), **task)
         self.loop = None
         self._tools = tools
 
@@ -254,7 +257,7 @@ def test_the_best_is_saved_before_the_attempt_is_announced(rig, double_it):
 
 
 PARENT = extract_candidate(
-    "```python\n# parent\ndef double_it(x):\n    return x\n```",
+    "```python\n# parent\ndef double_it(x):\n    return x.parent\n```",
     entry="double_it",
     attempt=0,
     cut=False,

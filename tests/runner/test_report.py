@@ -9,6 +9,7 @@ import json
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 
 import pytest
 from markdown_it import MarkdownIt
@@ -25,11 +26,12 @@ from runner.contract import (
 )
 from runner.loop_io import LoopResult
 from runner.model.transcript import TranscriptEntry
+from runner.prices import Price
 from runner.readme import render_readme, render_summary
 from runner.report import Run, build_bundle, outcome_of, render_template, render_transcript
-from runner.search import Tried
 from runner.task import Task
 from runner.timing_text import ABSENT
+from runner.tried import Tried
 from tests.fakes.measured import baseline, measured, timing
 
 HOSTILE = "</table><script>alert(1)</script> | `x` **b** [l](http://e.example)\n# title\n```\nout"
@@ -118,6 +120,25 @@ def test_tokens_are_summed_only_when_every_answer_was_counted(run_of, counts, ex
     cost: Cost = manifest.cost
     assert (cost.prompt_tokens, cost.completion_tokens) == (expected, expected)
     assert (cost.model_s, cost.verifier_s, cost.usd) == (3.0, 4.0, None)
+
+
+@pytest.mark.parametrize(
+    ("model", "usd", "shown"), [("handwritten", 3.5, "US$ 3.50"), ("another", None, None)]
+)
+def test_a_run_has_a_price_where_its_models_have_one(run_of, model, usd, shown):
+    million = TokenUsage(prompt_tokens=1_000_000, completion_tokens=1_000_000)
+    rows = [
+        TranscriptEntry(
+            generation=number, attempt=1, model="handwritten", content="", usage=million
+        )
+        for number in (0, 1)  # another generation's answers were paid for by another run
+    ]
+    prices = {model: Price(input_usd=1.0, output_usd=2.5)}
+    run = replace(run_of("PASSED"), transcript=tuple(rows), prices=prices)
+    manifest, contents = build_bundle(run)
+    assert manifest.cost.usd == usd
+    assert ("US$" in file_of(contents, "README.md")) == (shown is not None)
+    assert shown is None or shown in file_of(contents, "README.md")
 
 
 def test_readme_says_what_was_checked_and_that_nothing_was_timed(run_of):

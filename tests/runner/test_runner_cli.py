@@ -58,7 +58,7 @@ def test_generate_writes_bundle_best_journal_and_summary(
     out = tmp_path / "out"
     assert run("generate", double_it_folder, "--model", f"replay:{transcript}", "--out", out) == 0
     kernel = (out / "best" / "kernel.py").read_text()
-    assert kernel == "# c\ndef double_it(x):\n    return x\n"
+    assert kernel == "# c\ndef double_it(x):\n    return x.c\n"
     assert json.loads((out / "best" / "evaluation.json").read_text())[
         "candidate_sha256"
     ] == sha256_hex(kernel)
@@ -128,7 +128,7 @@ def test_review_round_reads_its_generation_and_records_the_parent(
     bundle = read_bundle(pack_bundle(out / "bundle"), request=request)
     assert bundle.manifest.parent_sha256 == sha256_hex(parent)
     assert bundle.manifest.attempts[0].phase == "review"
-    assert bundle.problem_file("kernel.py") == b"# d\ndef double_it(x):\n    return x\n"
+    assert bundle.problem_file("kernel.py") == b"# d\ndef double_it(x):\n    return x.d\n"
     results = json.loads(bundle.problem_file("results.json"))
     assert results["parent"]["candidate_sha256"] == sha256_hex(parent)
     assert results["generation"] == 1
@@ -175,11 +175,14 @@ def test_budget_on_the_command_line_wins_over_the_requests(
     assert parse_event(first).budget.wall_clock_s == 90
 
 
-def test_refuses_more_streams_than_it_runs(double_it, tmp_path, capsys):
-    path = tmp_path / "request.json"
-    path.write_text(request_for(double_it, budget={"streams": 2}).model_dump_json())
-    assert run("generate", "--request", path, "--model", "replay:x", "--out", tmp_path / "o") == 2
-    assert "2 model streams are asked for; this runs one" in one_complaint(capsys)
+def test_limits_on_the_command_line_are_the_runs(machine, double_it_folder, transcript, tmp_path):
+    machine.verdicts = ["REJECTED"] * 2
+    out = tmp_path / "out"
+    limits = ("--streams", 2, "--attempts", 2, "--tokens", 5000)
+    model = f"replay:{transcript}"
+    assert run("generate", double_it_folder, "--model", model, *limits, "--out", out) == 0
+    budget = parse_event((out / "journal.jsonl").read_text().splitlines()[0]).budget
+    assert (budget.streams, budget.max_attempts, budget.max_tokens) == (2, 2, 5000)
 
 
 def test_model_comes_from_the_environment(

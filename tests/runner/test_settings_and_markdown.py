@@ -7,15 +7,17 @@ from markdown_it import MarkdownIt
 
 from runner.errors import RunnerError
 from runner.markdown import code, error_text, plain, table
-from runner.settings import read_settings
+from runner.prices import Price
+from runner.settings import ADDRESSES, KEYS, read_settings
 
 
 def test_defaults_are_r1_with_the_sandbox_on():
     settings = read_settings({})
     assert (settings.model, settings.allow_no_sandbox) == (None, False)
     endpoint = settings.endpoint
-    assert (endpoint.temperature, endpoint.top_p, endpoint.max_answer_tokens) == (0.6, 0.95, 32_768)
-    assert (endpoint.base_url, endpoint.api_key) == (None, None)
+    assert (endpoint.max_answer_tokens, endpoint.context_tokens) == (32_768, None)
+    assert (endpoint.keys, endpoint.addresses, endpoint.sampling) == ({}, {}, {})
+    assert (endpoint.mailbox_name, settings.prices) == ("mailbox", {})
 
 
 def test_reads_what_the_workflow_sets():
@@ -28,18 +30,32 @@ def test_reads_what_the_workflow_sets():
             "KERNELWRIGHT_TEMPERATURE": "none",
             "KERNELWRIGHT_TOP_P": "0.5",
             "KERNELWRIGHT_MAX_ANSWER_TOKENS": "100",
+            "KERNELWRIGHT_CONTEXT_TOKENS": "5000",
+            "KERNELWRIGHT_MAILBOX_NAME": "handwritten",
+            "KERNELWRIGHT_PRICES": "r1=1/2",
+            "NVIDIA_API_KEY": "other key",
         }
     )
     assert (settings.model, settings.allow_no_sandbox) == ("replay:x", True)
     endpoint = settings.endpoint
-    assert (endpoint.base_url, endpoint.api_key) == ("http://127.0.0.1:8000/v1", "key")
-    assert (endpoint.temperature, endpoint.top_p, endpoint.max_answer_tokens) == (None, 0.5, 100)
+    assert endpoint.addresses == {"OPENAI_BASE_URL": "http://127.0.0.1:8000/v1"}
+    assert endpoint.keys == {"OPENAI_API_KEY": "key", "NVIDIA_API_KEY": "other key"}
+    assert endpoint.sampling == {"temperature": None, "top_p": 0.5}
+    assert (endpoint.max_answer_tokens, endpoint.context_tokens) == (100, 5000)
+    assert endpoint.mailbox_name == "handwritten"
+    assert settings.prices == {"r1": Price(input_usd=1.0, output_usd=2.0)}
 
 
 def test_variables_that_are_empty_count_as_unset():
     # A workflow sets every variable, also those that the repository does not define.
-    names = ("KERNELWRIGHT_MODEL", "KERNELWRIGHT_ALLOW_NO_SANDBOX", "OPENAI_BASE_URL")
-    assert read_settings(dict.fromkeys((*names, "OPENAI_API_KEY"), "")) == read_settings({})
+    names = [f"KERNELWRIGHT_{name}" for name in ("MODEL", "ALLOW_NO_SANDBOX", "PRICES")]
+    names += ["KERNELWRIGHT_TEMPERATURE", "KERNELWRIGHT_CONTEXT_TOKENS", *KEYS, *ADDRESSES]
+    assert read_settings(dict.fromkeys(names, " ")) == read_settings({})
+
+
+def test_an_answer_as_long_as_the_context_leaves_no_room_to_ask():
+    with pytest.raises(RunnerError, match="MAX_ANSWER_TOKENS=32768 leaves no room"):
+        read_settings({"KERNELWRIGHT_CONTEXT_TOKENS": "32768"})
 
 
 @pytest.mark.parametrize(
@@ -53,6 +69,8 @@ def test_variables_that_are_empty_count_as_unset():
         ("KERNELWRIGHT_MAX_ANSWER_TOKENS", "1.5"),
         ("KERNELWRIGHT_IDLE_TIMEOUT_S", "0"),
         ("KERNELWRIGHT_IDLE_TIMEOUT_S", "none"),
+        ("KERNELWRIGHT_CONTEXT_TOKENS", "large"),
+        ("KERNELWRIGHT_PRICES", "r1=free"),
     ],
 )
 def test_a_bad_value_names_its_variable(name, value):

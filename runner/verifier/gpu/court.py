@@ -9,6 +9,7 @@ import gc
 import secrets
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 
 import torch
@@ -22,16 +23,21 @@ from runner.contract import (
 )
 from runner.errors import RunnerError
 from runner.problem import Problem
+from runner.tune.declaration import Declaration
+from runner.tune.types import Tuned
 from runner.verifier.finding import Finding
 from runner.verifier.gpu.baselines import Baselines
 from runner.verifier.gpu.device_arena import DeviceArena
 from runner.verifier.gpu.figures import join_timings
 from runner.verifier.gpu.gpu_lock import GpuLock
 from runner.verifier.gpu.measure import Measured, Measurement
-from runner.verifier.gpu.memory_plan import MemoryPlan, plan_memory
+from runner.verifier.gpu.memory_plan import MemoryPlan, plan_memory, tuning_worker_bytes
 from runner.verifier.gpu.roofline import measure_roofline
 from runner.verifier.gpu.sanitizer import sanitize
 from runner.verifier.gpu.toolchain import Toolchain
+from runner.verifier.gpu.tuning import Ground, Tuning
+from runner.verifier.gpu.tuning_crew import crew_size, open_crew
+from runner.verifier.gpu.tuning_trials import rooms
 from runner.verifier.inputs import Case, plan_cases, timed_cases
 from runner.verifier.options import VerifyOptions
 from runner.verifier.oracle import Oracle
@@ -75,6 +81,7 @@ class GpuCourt:
         self._arena = DeviceArena.create(self._plan.candidate_bytes)
         self._reference_arena = DeviceArena.create(self._plan.reference_bytes)
         self._pool = WorkerPool(self._start, spares=options.spares)
+        self._tuning: WorkerPool | None = None  # of the last tune
         self._reference: WorkerProcess | None = None
         self._oracle: Oracle | None = None
         self._baselines: Baselines | None = None
@@ -145,15 +152,45 @@ class GpuCourt:
         times["sanitizer"] = time.monotonic() - started
         return self._conclude(candidate, runs, times, finding, checks)
 
+    def tune(self, candidate: Candidate, declaration: Declaration, deadline: float) -> Tuned:
+        """The best launch parameters, found in workers and with tools of their own."""
+        oracle = self._oracle_of()
+        workloads = self._timed(oracle)
+        with closing(self._tools.apart()) as tools:
+            pool = self._tuning = WorkerPool(lambda role: self._start(role, tools))
+            size = self._crew_size(workloads)
+            with open_crew(pool, "cuda-candidate", self._problem, candidate.source, size) as crew:
+                ground = Ground(
+                    problem=self._problem,
+                    oracle=oracle,
+                    workloads=workloads,
+                    arena=self._arena,
+                    lock=self._lock,
+                    crew=crew,
+                    reports=tools.reports,
+                    gpu=torch.cuda.get_device_name(self._arena.device),
+                )
+                return Tuning(ground, candidate, declaration).run(deadline)
+
+    def _crew_size(self, workloads: Sequence[Workload]) -> int:
+        free_bytes = torch.cuda.mem_get_info()[0]
+        need_bytes = tuning_worker_bytes(self._problem, workloads)
+        room = min((rooms(self._problem, w, self._arena.size_bytes) for w in workloads), default=1)
+        return min(room, crew_size(free_bytes, need_bytes))
+
     def abandon(self) -> None:
-        """Kill what judges a candidate now; the verdict under way ends at once."""
+        """Kill what judges or tunes a candidate now; what is under way ends at once."""
         self._pool.kill_taken("cuda-candidate")
+        if self._tuning is not None:
+            self._tuning.close()
 
     def close(self) -> None:
         """End every process and give back all memory. Safe to call twice."""
         if self._pool.closed:
             return
         self._pool.close()
+        if self._tuning is not None:
+            self._tuning.close()
         if self._reference is not None:
             self._pool.retire(self._reference)
         if self._oracle is not None:
@@ -265,7 +302,7 @@ class GpuCourt:
             *(case for case in timed if (str(case.workload), case.distribution) not in known),
         )
 
-    def _start(self, role: Role) -> WorkerProcess:
+    def _start(self, role: Role, tools: Toolchain | None = None) -> WorkerProcess:
         candidate = role == "cuda-candidate"
         arenas = (self._arena,) if candidate else (self._reference_arena, self._arena)
         return WorkerProcess(
@@ -276,7 +313,7 @@ class GpuCourt:
                 cpu_s=4 * self._options.timeout_s if candidate else 24 * 3600,
                 owned=False,
                 device_fraction=self._plan.worker_fraction,
-                tools=self._tools,
+                tools=tools or self._tools,
                 cache=self._tools.cache,
             )
         )

@@ -31,7 +31,7 @@ _POISON_BLOCKS = (*(1 << size for size in range(9, 21)), 8 << 20, 64 << 20)
 
 
 class CudaRole:
-    """Serves `load`, `call`, `baselines`, `burst`, `plain`, `profile` and `flops` jobs."""
+    """Serves `load`, `configure`, `call`, `baselines`, `burst`, `plain`, `profile` and `flops`."""
 
     def __init__(self, settings: Job, ask: Callable[[Job], Job]) -> None:
         marks = {"imports": time.monotonic()}
@@ -89,7 +89,7 @@ class CudaRole:
 
     def _handle(self, job: Job) -> Job:
         operation = job["op"]
-        if operation in ("load", "call"):
+        if operation in ("load", "configure", "call"):
             reply = self._calls.handle(job)
             if operation == "load" and self._calls.entry is not None:
                 self._entries["entry"] = self._calls.entry

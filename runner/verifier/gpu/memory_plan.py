@@ -19,6 +19,9 @@ from runner.verifier.inputs import Case
 from runner.verifier.oracle import arena_bytes
 
 _CONTEXTS_BYTES = 4 << 30  # three CUDA contexts and the libraries' workspaces
+# Context, the clock's flush buffer, and the poison in the allocator's pool.
+_TUNING_CONTEXT_BYTES = 2 << 30
+_CALL_FACTOR = 3  # outputs between guard bands, and as much workspace
 _SETS = (8, 6, 4, 3, 2)
 _SETS_SHARE = 0.3  # of the GPU's memory, at most, for the inputs of timed calls
 _KEEP_SHARE = 0.1
@@ -68,6 +71,12 @@ def plan_memory(problem: Problem, cases: Sequence[Case]) -> MemoryPlan:
         keep_bytes=int(_KEEP_SHARE * total_bytes),
         worker_fraction=max(0.1, min(0.5, 1 - (room + reference + _CONTEXTS_BYTES) / total_bytes)),
     )
+
+
+def tuning_worker_bytes(problem: Problem, workloads: Sequence[Workload]) -> int:
+    """What one worker of a tune takes of the GPU beside the arena: a context, and its call."""
+    calls = [room_bytes(problem, workload, 1) for workload in workloads]
+    return _TUNING_CONTEXT_BYTES + _CALL_FACTOR * max(calls, default=0)
 
 
 def _timing_bytes(problem: Problem, workload: Workload, total_bytes: int) -> int:

@@ -149,7 +149,7 @@ class Stopwatch:
         }
         reply = self._ask(runner, job)
         times = reply.get("times_ms")
-        if not isinstance(times, list) or len(times) != count or not all(map(_took, times)):
+        if not are_times(times, count):
             if runner is not self._candidate:
                 raise BaselineFailed(runner.who, "it reports no such times as were asked for")
             raise TimingRefused(_cheated("its worker reports no such times as were asked for", ""))
@@ -237,6 +237,11 @@ class Stopwatch:
             return runner.worker.ask(job, now_s + _BASELINE_TIMEOUT_S)
         except WorkerFailed as error:
             raise ReferenceFailed(f"baseline {runner.who} failed: {error.reason}") from error
+
+
+def are_times(times: object, count: int) -> TypeGuard[list[float]]:
+    """Whether a worker's word for the times of `count` calls is a list of so many, in ms."""
+    return isinstance(times, list) and len(times) == count and all(map(_took, times))
 
 
 def _is_time(value: object) -> TypeGuard[float]:

@@ -12,6 +12,7 @@ import contextlib
 import re
 import subprocess
 import tempfile
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,7 @@ class Toolchain:
         self._commands: dict[str, list[str]] = {}
         self.reports: dict[str, Assembled] = {}  # by the digest of a kernel's PTX
         self.cache: Path | None = None  # what later workers begin with
+        self._lock = threading.Lock()
         self._folder = tempfile.TemporaryDirectory(prefix="kernelwright-")
 
     def learn(self, ready: Mapping[str, Any]) -> None:
@@ -50,6 +52,16 @@ class Toolchain:
         if self.cache is None and ready["triton_cache"]:
             triton_cache.save(ready["triton_cache"], Path(self._folder.name))
             self.cache = Path(self._folder.name)
+
+    def apart(self) -> Toolchain:
+        """Another one with the same command lines, that knows nothing of what was compiled here.
+
+        It shares the cache of the workers' warm-up: close it before this one.
+        """
+        other = Toolchain(self._sandbox)
+        other._commands = dict(self._commands)
+        other.cache = self.cache
+        return other
 
     def close(self) -> None:
         """Remove what was kept on disk."""
@@ -71,11 +83,13 @@ class Toolchain:
         if not source.isascii() and not _is_text(source):
             return _refused("the source is no text")
         key = sha256_hex("\0".join([tool, *options, source]))
-        if key not in self._known:
-            while len(self._known) >= _KEPT:
-                self._known.pop(next(iter(self._known)))
-            self._known[key] = self._run(tool, options, source)
-        reply = self._known[key]
+        reply = self._known.get(key)
+        if reply is None:
+            reply = self._run(tool, options, source)
+            with self._lock:  # workers of a tune ask at the same time
+                while len(self._known) >= _KEPT:
+                    self._known.pop(next(iter(self._known)))
+                self._known[key] = reply
         if tool == "ptxas" and reply["returncode"] == 0:
             with contextlib.suppress(AssemblyFailed):  # a text without a kernel assembles, too
                 self.reports[sha256_hex(source)] = read_report(reply["said"])

@@ -41,12 +41,26 @@ def ask(model, attempt: int = 1, text: str = "write"):
     return asyncio.run(model.answer(Prompt(attempt=attempt, text=text, time_left_s=60)))
 
 
-def test_replays_one_generation_in_order_and_then_ends(transcript):
+def test_replays_each_attempt_of_one_generation_in_whatever_order_and_then_ends(transcript):
     model = ReplayModel(transcript, 0)
     assert model.name == "handwritten"
-    assert [ask(model).content for _ in range(2)] == ["first", "second"]
-    with pytest.raises(ModelExhausted):
-        ask(model)
+    assert [ask(model, attempt).content for attempt in (2, 1, 2)] == ["second", "first", "second"]
+    with pytest.raises(ModelExhausted, match="2 answers of generation 0, and none to attempt 3"):
+        ask(model, 3)
+
+
+def test_an_attempt_that_stands_twice_is_no_transcript(tmp_path):
+    path = tmp_path / "t.jsonl"
+    path.write_text(line(0, 1, "one") + "\n" + line(1, 1, "fine") + "\n" + line(0, 1, "two") + "\n")
+    assert ask(ReplayModel(path, 1)).content == "fine"
+    with pytest.raises(ModelError, match="attempt 1 of generation 0 stands there twice"):
+        ReplayModel(path, 0)
+
+
+def test_an_answer_that_was_cut_is_cut_when_it_is_replayed(tmp_path, fakes):
+    path = tmp_path / "t.jsonl"
+    ask(RecordingModel(fakes.Model([fakes.answer("half", cut=True)]), path, 0))
+    assert ask(ReplayModel(path, 0)).cut
 
 
 def test_a_generation_without_answers_is_exhausted_at_once(transcript):
@@ -196,23 +210,42 @@ def test_splits_thinking(text, thinking, answer):
 
 
 @pytest.mark.parametrize(
-    ("spec", "words"),
+    ("torn", "kept"),
     [
-        ("replay:", "names nothing after the colon"),
-        ("mailbox:", "names nothing after the colon"),
-        ("openai:", "names nothing after the colon"),
-        ("  ", "no model is named"),
-        ("replay:/no/such/file", "cannot read the transcript"),
+        pytest.param("", ["one"], id="nothing torn"),
+        pytest.param(line(0, 2, "two")[:40], ["one"], id="half a line"),
+        pytest.param(line(0, 2, "two"), ["one", "two"], id="a line without its end"),
+        pytest.param('{"generation": 0, "content": "\udcff', ["one"], id="half a character"),
     ],
 )
-def test_a_bad_specification_says_what_to_do(spec, words):
-    with pytest.raises(ModelError, match=words):
-        open_model(spec, EndpointSettings(), generation=0)
+def test_recording_goes_on_after_a_kill_in_the_middle_of_a_line(tmp_path, fakes, torn, kept):
+    path = tmp_path / "t.jsonl"
+    whole = line(0, 1, "one") + "\n" + torn
+    path.write_bytes(whole.encode("utf-8", "surrogateescape"))
+    ask(RecordingModel(fakes.Model(["three"]), path, 0), 3)
+    assert [entry.content for entry in read_transcript(path)] == [*kept, "three"]
 
 
-def test_a_bare_name_may_hold_a_colon():
-    model = open_model("llama3:70b", EndpointSettings(base_url="http://127.0.0.1:9"), generation=0)
-    assert model.name == "llama3:70b"
+def test_a_transcript_that_is_one_torn_line_starts_anew(tmp_path, fakes):
+    path = tmp_path / "t.jsonl"
+    path.write_text('{"gen')
+    ask(RecordingModel(fakes.Model(["one"]), path, 0))
+    assert [entry.content for entry in read_transcript(path)] == ["one"]
+
+
+def test_an_answer_that_cannot_be_recorded_ends_the_run_in_one_line(tmp_path, fakes):
+    path = tmp_path / "t.jsonl"
+    model = RecordingModel(fakes.Model(["one"]), path, 0)
+    path.mkdir()
+    with pytest.raises(ModelError, match="cannot record to"):
+        ask(model)
+
+
+def test_a_mailbox_says_who_answers(tmp_path):
+    settings = EndpointSettings(mailbox_name="handwritten")
+    model = open_model(f"mailbox:{tmp_path}", settings, generation=0)
+    assert model.name == "handwritten"
+    assert open_model(f"mailbox:{tmp_path}", EndpointSettings(), generation=0).name == "mailbox"
 
 
 def test_a_mailbox_that_cannot_be_made_is_one_line(tmp_path):

@@ -11,7 +11,7 @@ import triton
 
 from runner.contract import sha256_hex
 from runner.verifier.gpu.toolchain import Toolchain
-from runner.verifier.sandbox import open_sandbox
+from runner.verifier.sandbox import Sandbox, open_sandbox
 
 PTXAS = Path(triton.__file__).parent / "backends" / "nvidia" / "bin" / "ptxas"
 PTX = """\
@@ -109,3 +109,18 @@ def test_what_a_first_worker_compiled_is_there_for_later_ones_and_goes_in_the_en
     assert (kept / "a" / "b.bin").read_bytes() == b"made"
     tools.close()
     assert not kept.exists()
+
+
+def test_a_toolchain_apart_has_the_commands_and_none_of_the_results():
+    tools = Toolchain(Sandbox(kind="none"))
+    tools.learn({"tools": {"cc": ["/bin/cp", "in.c", "-o", "out.so"]}, "triton_cache": None})
+    request = {"tool": "cc", "options": [], "source": "int x;"}
+    first = tools.serve(request)
+    tools.reports["digest"] = None
+    other = tools.apart()
+    assert other.reports == {}
+    assert other.serve(request)["returncode"] == first["returncode"]
+    assert len(tools._known) == len(other._known) == 1
+    assert tools._known is not other._known
+    other.close()
+    tools.close()

@@ -1,0 +1,5 @@
+import torch
+
+
+def row_softmax(x):
+    return torch.softmax(x.float(), dim=-1).to(x.dtype)
