@@ -1,4 +1,4 @@
-"""What runs of the closed loop came to, from their journals, as the Markdown table of BENCHMARKS.md.
+"""What runs of the closed loop came to, from their journals, as a Markdown table.
 
     python tests/bench/loop_report.py OUT_DIR [OUT_DIR ...] [--against compile]
 
@@ -27,7 +27,7 @@ from runner.journal import (
 JOURNAL = "journal.jsonl"
 HEAD = (
     "| problem | GPU | model | attempts | first correct | workload | ms, first correct → final | "
-    "final against {name} | share of roofline |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- |"
+    "final against {name} | share of roofline |\n" + 9 * "| --- " + "|"
 )
 
 
@@ -74,7 +74,7 @@ def rows_of(story: Story, against: str) -> list[str]:
     ]
     final = story.final
     if final is None or final.performance is None or first is None:
-        return [_row([*begin, "–", "not measured", "not measured", "not measured"])]
+        return [_row([*begin, "", "not measured", "not measured", "not measured"])]
     before = _timings(first.attempt.evaluation)
     rows = []
     for number, timing in enumerate(final.performance.timings):
