@@ -1,32 +1,35 @@
 """What happens to one delivery: a request is started, woken or refused, or a question answered.
 
 Owns a request's identity (repository, issue, spec, round; never the delivery) and the rule of one
-run at a time for an issue. The order of a request's own steps is in `workflow`.
+run at a time for an issue: a second label is told so, newer words about a kernel take the place of
+the older ones (`making_way`). The order of a request's own steps is in `workflow`.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
-from typing import Protocol
 
-from bot import issue_form, threads
+from bot import asking, issue_form
+from bot.desk import Desk, Requests
 from bot.errors import UserError
 from bot.github_api import GitHub, Pull
 from bot.handlers import read_branch_name
+from bot.making_way import Way, make_way
 from bot.messages import comments as say
 from bot.preparation import SPEC_FILES
 from bot.records import (
+    Asked,
     Choice,
     Delivery,
-    Ended,
     Job,
+    Note,
     Opening,
     Regenerate,
     RunMoved,
     Start,
     Usage,
+    Voice,
+    with_voices,
 )
 from bot.steps import StepCrashed, Steps
 from bot.tools import Tools
@@ -34,30 +37,6 @@ from runner.contract import sha256_hex
 
 log = logging.getLogger(__name__)
 MAX_ROUNDS = 100
-
-
-class Requests(Protocol):
-    """The requests that this service keeps."""
-
-    def choosing(self) -> AbstractContextManager[object]:
-        """Held from the choice of a request to its start: two labels make one run."""
-        ...
-
-    def active(self, repository: str, issue_number: int) -> str | None:
-        """The id of the issue's request that has not ended, or None."""
-        ...
-
-    def ended(self, request_ids: Sequence[str]) -> dict[str, Ended]:
-        """The ends of those requests that are known; of any state."""
-        ...
-
-    def start(self, job: Job) -> None:
-        """Start a request; nothing where it was started before."""
-        ...
-
-    def wake(self, request_id: str, key: str) -> None:
-        """Let a waiting request look at its run; nothing where there is none. Once for a key."""
-        ...
 
 
 def request_id_of(repository: str, issue_number: int, spec_sha256: str, ordinal: int) -> str:
@@ -70,57 +49,78 @@ def receive(steps: Steps, tools: Tools, requests: Requests, delivery: Delivery) 
     """Act on one delivery."""
     decision = delivery.decision
     if isinstance(decision, RunMoved):
-        requests.wake(decision.request_id, delivery.delivery_id)
+        requests.tell(decision.request_id, Note(kind="moved"), delivery.delivery_id)
         return
+    desk = Desk(steps=steps, tools=tools, requests=requests, delivery=delivery)
     try:
         if isinstance(decision, Usage):
-            _answer(steps, tools, delivery, decision)
+            _answer(desk, decision)
+        elif isinstance(decision, Asked):
+            asking.answer(desk, decision, lambda: find_pull(desk.github(), delivery, tools.login))
         else:
-            _open(steps, tools, requests, delivery, decision)
+            _open(desk, decision)
     except UserError as error:
-        _reply(steps, tools, delivery, error.text)
+        desk.reply(error.text)
     except StepCrashed:
         log.error("delivery %s ended by a step that failed", delivery.delivery_id)  # noqa: TRY400
-        _reply(steps, tools, delivery, say.unexpected_delivery(delivery))
+        desk.reply(say.unexpected_delivery(delivery))
 
 
-def _open(
-    steps: Steps, tools: Tools, requests: Requests, delivery: Delivery, cause: Start | Regenerate
-) -> None:
-    opening = steps.run("read_opening", lambda: _read(tools, delivery, cause), Opening)
-    with requests.choosing():
-        choice = steps.run("choose", lambda: _choose(requests, delivery, opening), Choice)
+def _open(desk: Desk, cause: Start | Regenerate) -> None:
+    way = Way()
+    while not way.is_closed:
+        choice = _start_if_free(desk, cause, way.voices)
         if not choice.busy:
-            requests.start(
-                Job(
-                    request_id=choice.request_id,
-                    repository=delivery.repository,
-                    installation_id=delivery.installation_id,
-                    issue_number=opening.issue_number,
-                    generation=choice.generation,
-                    spec_sha256=opening.spec_sha256,
-                    cause=cause,
-                    pull_number=opening.pull_number,
-                    head_sha=opening.head_sha,
-                    slug=opening.slug,
-                )
-            )
             return
-    _reply(steps, tools, delivery, say.busy(choice.request_id))
+        if isinstance(cause, Start):
+            desk.reply(say.busy(choice.request_id))
+            return
+        way = make_way(desk, cause, choice.request_id, way)
 
 
-def _read(tools: Tools, delivery: Delivery, cause: Start | Regenerate) -> Opening:
-    github = tools.github(delivery.repository, delivery.installation_id)
+def _start_if_free(desk: Desk, cause: Start | Regenerate, voices: tuple[Voice, ...]) -> Choice:
+    """The request that was started, or (`busy`) the one that is in the way."""
+    opening = desk.steps.run("read_opening", lambda: _read(desk, cause), Opening)
+    with desk.requests.choosing():
+        choice = desk.steps.run("choose", lambda: _choose(desk, opening), Choice)
+        if choice.busy:
+            return choice
+        whole = with_voices(cause, voices) if isinstance(cause, Regenerate) else cause
+        started = desk.requests.start(_job(desk.delivery, opening, choice, whole))
+    return choice.model_copy(update={"busy": not started})
+
+
+def _job(delivery: Delivery, opening: Opening, choice: Choice, cause: Start | Regenerate) -> Job:
+    return Job(
+        request_id=choice.request_id,
+        repository=delivery.repository,
+        installation_id=delivery.installation_id,
+        issue_number=opening.issue_number,
+        generation=choice.generation,
+        spec_sha256=opening.spec_sha256,
+        cause=cause,
+        pull_number=opening.pull_number,
+        head_sha=opening.head_sha,
+        slug=opening.slug,
+    )
+
+
+def _read(desk: Desk, cause: Start | Regenerate) -> Opening:
+    github = desk.github()
     if isinstance(cause, Start):
         form = issue_form.parse_form(github.issue(cause.issue_number).body)
         return Opening(issue_number=cause.issue_number, spec_sha256=form.spec_sha256)
-    return _read_kernel(github, _find_pull(github, delivery, cause, tools.login))
+    return _read_kernel(github, find_pull(github, desk.delivery, desk.tools.login))
 
 
-def _find_pull(github: GitHub, delivery: Delivery, cause: Regenerate, login: str) -> Pull:
-    """Our pull request that `cause` means. Raises UserError where there is none."""
-    if cause.pull_number is not None:
-        pulls = [github.pull(cause.pull_number)]
+def find_pull(github: GitHub, delivery: Delivery, login: str) -> Pull:
+    """Our pull request that `delivery` is about. Raises UserError where there is none."""
+    cause = delivery.decision
+    if isinstance(cause, RunMoved | Start):
+        raise TypeError("a label and a run are about no pull request")
+    on_pull = cause.pull_number is not None if isinstance(cause, Regenerate) else cause.on_pull
+    if on_pull:
+        pulls = [github.pull(cause.thread_number)]
     else:
         pulls = [
             pull
@@ -150,11 +150,12 @@ def _read_kernel(github: GitHub, pull: Pull) -> Opening:
     )
 
 
-def _choose(requests: Requests, delivery: Delivery, opening: Opening) -> Choice:
-    active = requests.active(delivery.repository, opening.issue_number)
+def _choose(desk: Desk, opening: Opening) -> Choice:
+    requests, repository = desk.requests, desk.delivery.repository
+    active = requests.active(repository, opening.issue_number)
     if active is not None:
         return Choice(request_id=active, generation=0, busy=True)
-    identity = (delivery.repository, opening.issue_number, opening.spec_sha256)
+    identity = (repository, opening.issue_number, opening.spec_sha256)
     # Rounds that only the branch knows of (the database was lost) count as made.
     ids = [request_id_of(*identity, n) for n in range(MAX_ROUNDS)]
     ended = requests.ended(ids)
@@ -166,21 +167,7 @@ def _choose(requests: Requests, delivery: Delivery, opening: Opening) -> Choice:
     raise UserError(say.too_many_rounds(MAX_ROUNDS))
 
 
-def _answer(steps: Steps, tools: Tools, delivery: Delivery, asked: Usage) -> None:
-    github = tools.github(delivery.repository, delivery.installation_id)
+def _answer(desk: Desk, asked: Usage) -> None:
     if asked.unknown is not None:
-        steps.do("react", lambda: threads.react_to_comment(github, asked.comment_id, "confused"))
-    _reply(steps, tools, delivery, say.usage(asked.unknown))
-
-
-def _reply(steps: Steps, tools: Tools, delivery: Delivery, text: str) -> None:
-    decision = delivery.decision
-    if isinstance(decision, RunMoved):
-        return
-    number = decision.issue_number if isinstance(decision, Start) else decision.thread_number
-
-    def act() -> None:
-        github = tools.github(delivery.repository, delivery.installation_id)
-        threads.ensure_comment(github, number, say.reply(delivery, text), tools.login)
-
-    steps.do("reply", act)
+        desk.react(asked.comment_id, "confused")
+    desk.reply(say.usage(asked.unknown))

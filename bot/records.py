@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from bot.errors import End
+from bot.states import State
 from runner.contract import KernelRequest, KernelResources, ResultBundle
 
 
@@ -26,10 +27,19 @@ class Start(Record):
     sender: str
 
 
+class Voice(Record):
+    """What one person asked for: by a review (`review_id`), or by a command."""
+
+    sender: str
+    guidance: str
+    review_id: int | None = None
+
+
 class Regenerate(Record):
     """Someone wants the kernel changed: by a review, or by `/regenerate`.
 
-    `thread_number` is where it was said; `pull_number` is None for a command on the issue.
+    `thread_number` is where it was said; `pull_number` is None for a command on the issue. `more`
+    holds what others asked for at about the same time, or in a round that this one supersedes.
     """
 
     kind: Literal["regenerate"] = "regenerate"
@@ -39,6 +49,30 @@ class Regenerate(Record):
     guidance: str
     comment_id: int | None = None
     review_id: int | None = None
+    more: tuple[Voice, ...] = ()
+
+    @property
+    def voices(self) -> tuple[Voice, ...]:
+        """Everyone who is heard, the one who started the round first."""
+        own = Voice(sender=self.sender, guidance=self.guidance, review_id=self.review_id)
+        return (own, *self.more)
+
+
+def with_voices(cause: Regenerate, voices: tuple[Voice, ...]) -> Regenerate:
+    """`cause` with further voices, each once: a repeated delivery says its words again."""
+    every = dict.fromkeys((*cause.voices, *voices))
+    return cause.model_copy(update={"more": tuple(every)[1:]})
+
+
+class Asked(Record):
+    """A command about a request that exists: cancel it, tell how it stands, verify its kernel."""
+
+    kind: Literal["asked"] = "asked"
+    command: Literal["cancel", "status", "verify"]
+    thread_number: int
+    on_pull: bool
+    comment_id: int
+    sender: str
 
 
 class Usage(Record):
@@ -46,6 +80,7 @@ class Usage(Record):
 
     kind: Literal["usage"] = "usage"
     thread_number: int
+    on_pull: bool = False
     comment_id: int
     sender: str
     unknown: str | None = None
@@ -58,7 +93,23 @@ class RunMoved(Record):
     request_id: str
 
 
-Decision = Annotated[Start | Regenerate | Usage | RunMoved, Field(discriminator="kind")]
+Decision = Annotated[Start | Regenerate | Asked | Usage | RunMoved, Field(discriminator="kind")]
+
+
+class Note(Record):
+    """What a waiting request is told: that its run moved, to stop, or words that join it."""
+
+    kind: Literal["moved", "cancel", "supersede", "join"]
+    by: str = ""
+    voice: Voice | None = None
+
+
+class Standing(Record):
+    """Where a request is at Unix time `at_s`, for `/status`."""
+
+    state: State
+    at_s: float
+    run_url: str = ""
 
 
 class Delivery(Record):
@@ -105,6 +156,12 @@ class Opening(Record):
     pull_number: int | None = None
     head_sha: str | None = None
     slug: str | None = None
+
+
+class Silenced(Record):
+    """Whose words a round that was superseded would have answered, and may still be heard."""
+
+    voices: tuple[Voice, ...] = ()
 
 
 class Choice(Record):
@@ -157,6 +214,13 @@ class RunState(Record):
     at_s: float
 
 
+class Stopping(Record):
+    """Who asked a request to stop, by which kind of note."""
+
+    kind: Literal["cancel", "supersede"]
+    by: str
+
+
 class Collected(Record):
     """A bundle that passed its checks. `blobs` maps path to git blob; empty if UNSOLVED."""
 
@@ -189,4 +253,26 @@ class Ended(Record):
     text: str
     summary: str  # one line for the progress comment
     dispatched: bool = False
+    heard: tuple[Voice, ...] = ()  # who joined this round after it had begun
     pull_number: int | None = None
+
+
+class VerifyJob(Record):
+    """Input of one `verification` workflow: the kernel on a pull request's head, judged again."""
+
+    request_id: str
+    repository: str
+    installation_id: int | None
+    pull_number: int
+    issue_number: int
+    slug: str
+    head_sha: str
+    sender: str
+
+
+class Request(Record):
+    """A request as the service keeps it, for `/status` and the reconciler."""
+
+    job: Job
+    opened_s: float
+    ended: Ended | None
