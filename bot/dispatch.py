@@ -6,13 +6,14 @@ id in its title before one is started, and again where the answer to the dispatc
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from bot.errors import GitHubError, GitHubUnavailable, UserError
 from bot.github_api import GitHub, Run
 from bot.messages import comments as say
 from bot.preparation import dispatch_inputs
 from bot.records import Dispatched, Job, Prepared, RunState
 from bot.tools import Tools
-from runner.contract import KernelRequest
 
 WORKFLOW = "generate.yml"
 _LOOK_INTERVAL_S = 2.0
@@ -23,7 +24,7 @@ _REPETITION_S = 2.0
 def ensure_dispatched(github: GitHub, tools: Tools, job: Job, prepared: Prepared) -> Dispatched:
     """The request's run, started unless it is there. Raises UserError where GitHub refuses."""
     try:
-        run = _find_or_start(github, tools, prepared)
+        run = _find_or_start(github, tools, prepared, job.config.runner_labels)
     except GitHubUnavailable:
         raise
     except GitHubError as error:
@@ -31,19 +32,19 @@ def ensure_dispatched(github: GitHub, tools: Tools, job: Job, prepared: Prepared
     return Dispatched(run_id=run.id, run_url=run.url, at_s=tools.now_s())
 
 
-def _find_or_start(github: GitHub, tools: Tools, prepared: Prepared) -> Run:
+def _find_or_start(
+    github: GitHub, tools: Tools, prepared: Prepared, runner_labels: Sequence[str]
+) -> Run:
     request = prepared.accepted()
     run = github.find_run(WORKFLOW, request.request_id)
     if run is None and tools.now_s() - prepared.at_s > _REPETITION_S:
         run = _wait_for_run(github, tools, request.request_id)
     if run is not None:
         return run
-    return _start(github, tools, request, prepared.workflow_ref or github.default_branch())
-
-
-def _start(github: GitHub, tools: Tools, request: KernelRequest, ref: str) -> Run:
+    ref = prepared.workflow_ref or github.default_branch()
+    inputs = dispatch_inputs(request, runner_labels)
     try:
-        run_id = github.dispatch(WORKFLOW, ref, dispatch_inputs(request))
+        run_id = github.dispatch(WORKFLOW, ref, inputs)
     except GitHubUnavailable:
         # It may have landed all the same. The step repeats, and looks first.
         _wait_for_run(github, tools, request.request_id)

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetWorkflowID, WorkflowStatus
@@ -19,7 +20,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from bot import steps as step
 from bot.reception import receive
-from bot.records import Delivery, Ended, Job
+from bot.records import Delivery, Ended, Job, RunStarted
 from bot.settings import Settings
 from bot.tools import Tools
 from bot.workflow import abandon, generation
@@ -136,6 +137,19 @@ class Durable:
         ids = list(request_ids)
         rows = DBOS.list_workflows(name=_GENERATION, workflow_ids=ids, load_input=False)
         return {row.workflow_id: _read_end(row) for row in rows}
+
+    def runs_since(self, repository: str, since_s: float) -> list[RunStarted]:
+        start = datetime.fromtimestamp(since_s, UTC).isoformat()
+        rows = DBOS.list_workflows(name=_GENERATION, start_time=start)
+        found: list[RunStarted] = []
+        for row in rows:
+            job = _read_job(row)
+            # One that ended before its run was dispatched has spent nothing.
+            spent = row.status in _UNFINISHED or _read_end(row).dispatched
+            if job and job.repository.lower() == repository.lower() and spent:
+                at_s = (row.created_at or 0) / 1000.0  # DBOS keeps milliseconds
+                found.append(RunStarted(sender=job.cause.sender, at_s=at_s))
+        return found
 
     def start(self, job: Job) -> None:
         with SetWorkflowID(job.request_id):

@@ -11,13 +11,17 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from bot import issue_form, threads
+from bot import gate, issue_form, threads
+from bot.caps import WINDOW_S, cap_reached
+from bot.config import CapsConfig, RepositoryConfig
 from bot.errors import UserError
 from bot.github_api import GitHub, Pull
 from bot.handlers import read_branch_name
 from bot.messages import comments as say
+from bot.messages import refusals
 from bot.preparation import SPEC_FILES
 from bot.records import (
+    Asked,
     Choice,
     Delivery,
     Ended,
@@ -25,9 +29,11 @@ from bot.records import (
     Opening,
     Regenerate,
     RunMoved,
+    RunStarted,
     Start,
     Usage,
 )
+from bot.review import inline_comments
 from bot.steps import StepCrashed, Steps
 from bot.tools import Tools
 from runner.contract import sha256_hex
@@ -49,6 +55,13 @@ class Requests(Protocol):
 
     def ended(self, request_ids: Sequence[str]) -> dict[str, Ended]:
         """The ends of those requests that are known; of any state."""
+        ...
+
+    def runs_since(self, repository: str, since_s: float) -> list[RunStarted]:
+        """The runs of a repository's requests opened since Unix time `since_s`.
+
+        A request under way counts: its run is started, or about to be.
+        """
         ...
 
     def start(self, job: Job) -> None:
@@ -73,10 +86,13 @@ def receive(steps: Steps, tools: Tools, requests: Requests, delivery: Delivery) 
         requests.wake(decision.request_id, delivery.delivery_id)
         return
     try:
-        if isinstance(decision, Usage):
-            _answer(steps, tools, delivery, decision)
+        config = gate.pass_gate(steps, tools, delivery)
+        if config is None or isinstance(decision, Usage):
+            return
+        if isinstance(decision, Asked):
+            _ask(steps, tools, requests, delivery, decision)
         else:
-            _open(steps, tools, requests, delivery, decision)
+            _open(steps, tools, requests, delivery, decision, config)
     except UserError as error:
         _reply(steps, tools, delivery, error.text)
     except StepCrashed:
@@ -85,12 +101,21 @@ def receive(steps: Steps, tools: Tools, requests: Requests, delivery: Delivery) 
 
 
 def _open(
-    steps: Steps, tools: Tools, requests: Requests, delivery: Delivery, cause: Start | Regenerate
+    steps: Steps,
+    tools: Tools,
+    requests: Requests,
+    delivery: Delivery,
+    cause: Start | Regenerate,
+    config: RepositoryConfig,
 ) -> None:
-    opening = steps.run("read_opening", lambda: _read(tools, delivery, cause), Opening)
+    opening = steps.run("read_opening", lambda: _read(tools, delivery, cause, config), Opening)
     with requests.choosing():
         choice = steps.run("choose", lambda: _choose(requests, delivery, opening), Choice)
         if not choice.busy:
+            steps.do(
+                "check_caps",
+                lambda: check_caps(requests, delivery, cause.sender, config.caps, tools.now_s()),
+            )
             requests.start(
                 Job(
                     request_id=choice.request_id,
@@ -103,21 +128,29 @@ def _open(
                     pull_number=opening.pull_number,
                     head_sha=opening.head_sha,
                     slug=opening.slug,
+                    config=config,
                 )
             )
             return
     _reply(steps, tools, delivery, say.busy(choice.request_id))
 
 
-def _read(tools: Tools, delivery: Delivery, cause: Start | Regenerate) -> Opening:
+def _read(
+    tools: Tools, delivery: Delivery, cause: Start | Regenerate, config: RepositoryConfig
+) -> Opening:
     github = tools.github(delivery.repository, delivery.installation_id)
     if isinstance(cause, Start):
         form = issue_form.parse_form(github.issue(cause.issue_number).body)
         return Opening(issue_number=cause.issue_number, spec_sha256=form.spec_sha256)
-    return _read_kernel(github, _find_pull(github, delivery, cause, tools.login))
+    if cause.review_id is not None and not cause.guidance and not inline_comments(github, cause):
+        raise UserError(refusals.review_without_words())
+    pull = _find_pull(github, delivery, cause, tools.login, config.label)
+    return _read_kernel(github, pull, config.problems_folder)
 
 
-def _find_pull(github: GitHub, delivery: Delivery, cause: Regenerate, login: str) -> Pull:
+def _find_pull(
+    github: GitHub, delivery: Delivery, cause: Regenerate, login: str, label: str
+) -> Pull:
     """Our pull request that `cause` means. Raises UserError where there is none."""
     if cause.pull_number is not None:
         pulls = [github.pull(cause.pull_number)]
@@ -131,15 +164,15 @@ def _find_pull(github: GitHub, delivery: Delivery, cause: Regenerate, login: str
         same_repository = (pull.head_repository or "").lower() == delivery.repository.lower()
         if same_repository and pull.author == login and read_branch_name(pull.head_ref):
             return pull
-    raise UserError(say.no_pull())
+    raise UserError(say.no_pull(label))
 
 
-def _read_kernel(github: GitHub, pull: Pull) -> Opening:
+def _read_kernel(github: GitHub, pull: Pull, folder: str) -> Opening:
     named = read_branch_name(pull.head_ref)
     if named is None:
-        raise UserError(say.no_pull())
+        raise ValueError(f"{pull.head_ref} is no branch of a request")
     issue_number, slug = named
-    texts = [github.read_file(f"problems/{slug}/{name}", pull.head_sha) for name in SPEC_FILES]
+    texts = [github.read_file(f"{folder}/{slug}/{name}", pull.head_sha) for name in SPEC_FILES]
     return Opening(
         issue_number=issue_number,
         spec_sha256=issue_form.spec_digest(texts[0] or "", texts[1] or "", texts[2]),
@@ -166,11 +199,20 @@ def _choose(requests: Requests, delivery: Delivery, opening: Opening) -> Choice:
     raise UserError(say.too_many_rounds(MAX_ROUNDS))
 
 
-def _answer(steps: Steps, tools: Tools, delivery: Delivery, asked: Usage) -> None:
-    github = tools.github(delivery.repository, delivery.installation_id)
-    if asked.unknown is not None:
-        steps.do("react", lambda: threads.react_to_comment(github, asked.comment_id, "confused"))
-    _reply(steps, tools, delivery, say.usage(asked.unknown))
+def check_caps(requests: Requests, delivery: Delivery, caps: CapsConfig, now_s: float) -> None:
+    """Raises UserError, which says when it is possible again, where a day's runs are used up."""
+    if isinstance(delivery.decision, RunMoved) or caps == CapsConfig():
+        return
+    sender = delivery.decision.sender
+    rows = requests.runs_since(delivery.repository, now_s - WINDOW_S)
+    reached = cap_reached(rows, caps, sender, now_s)
+    if reached is not None:
+        text = refusals.cap(reached.whose, reached.limit, reached.free_at_s)
+        raise UserError(text, "refused")
+
+
+def _ask(steps: Steps, tools: Tools, requests: Requests, delivery: Delivery, asked: Asked) -> None:
+    raise NotImplementedError
 
 
 def _reply(steps: Steps, tools: Tools, delivery: Delivery, text: str) -> None:

@@ -206,6 +206,12 @@ class FakeGitHub:
         data = self.files(ref).get(path)
         return data.decode() if data is not None else None
 
+    def read_bytes(self, path: str, ref: str | None = None) -> bytes | None:
+        data = self.files(ref or "main").get(path)
+        if data is not None and len(data) > 1_000_000:
+            raise GitHubError(413, f"{path} is too large to be read here")
+        return data
+
     def create_blob(self, content: bytes) -> str:
         sha = sha1("blob", content.decode())
         self.blobs[sha] = content
