@@ -1,7 +1,7 @@
 """Commands about a request that exists: `/cancel`, `/status`, `/verify`.
 
-Owns what each does. `/status` only reads, for anybody; the others are for people who may start a
-request. A verification's id comes from its comment: the same comment never verifies twice.
+Owns what each does; whether the asker may is settled before (`gate`). A verification's id comes
+from its comment: the same comment never verifies twice.
 """
 
 from __future__ import annotations
@@ -14,25 +14,21 @@ from bot.errors import UserError
 from bot.github_api import Pull
 from bot.handlers import read_branch_name
 from bot.messages import asking as say
-from bot.messages import comments
 from bot.records import Asked, Note, Opening, Request, Standing, VerifyJob
 from runner.contract import sha256_hex
 
 FindPull = Callable[[], Pull]
 
 
-def answer(desk: Desk, asked: Asked, find_pull: FindPull) -> None:
+def answer(desk: Desk, asked: Asked, problems_folder: str, find_pull: FindPull) -> None:
     """Carry the command out, or say why not. Raises UserError for what the asker can mend."""
     desk.react(asked.comment_id, "eyes")
     if asked.command == "status":
         _status(desk, asked, find_pull)
-        return
-    if not desk.may_command(asked.sender):
-        raise UserError(say.not_allowed(asked.sender, asked.command), "refused")
-    if asked.command == "cancel":
+    elif asked.command == "cancel":
         _cancel(desk, asked, find_pull)
     else:
-        _verify(desk, asked, find_pull)
+        _verify(desk, asked, problems_folder, find_pull)
 
 
 def _cancel(desk: Desk, asked: Asked, find_pull: FindPull) -> None:
@@ -65,7 +61,7 @@ def _show_status(
     threads.keep_comment(desk.github(), asked.thread_number, body, desk.tools.login)
 
 
-def _verify(desk: Desk, asked: Asked, find_pull: FindPull) -> None:
+def _verify(desk: Desk, asked: Asked, problems_folder: str, find_pull: FindPull) -> None:
     seen = desk.steps.run("read_pull", lambda: _opening_of(find_pull()), Opening)
     if seen.pull_number is None or seen.head_sha is None or seen.slug is None:
         raise ValueError("a pull request of ours has a branch of ours")
@@ -76,8 +72,7 @@ def _verify(desk: Desk, asked: Asked, find_pull: FindPull) -> None:
         repository=delivery.repository,
         installation_id=delivery.installation_id,
         pull_number=seen.pull_number,
-        issue_number=seen.issue_number,
-        slug=seen.slug,
+        problem=f"{problems_folder}/{seen.slug}",
         head_sha=seen.head_sha,
         sender=asked.sender,
     )
@@ -89,7 +84,7 @@ def _opening_of(pull: Pull) -> Opening:
     """The request behind an open pull request of ours. Raises UserError for any other."""
     named = read_branch_name(pull.head_ref)
     if named is None or not pull.is_open:
-        raise UserError(comments.no_pull(), "refused")
+        raise UserError(say.nothing_to_verify(), "refused")
     return Opening(
         issue_number=named[0],
         spec_sha256="",

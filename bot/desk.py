@@ -13,7 +13,6 @@ from typing import Protocol
 from bot import threads
 from bot.github_api import GitHub
 from bot.messages import comments as say
-from bot.permissions import may_trigger
 from bot.records import (
     Delivery,
     Ended,
@@ -21,6 +20,7 @@ from bot.records import (
     Note,
     Request,
     RunMoved,
+    RunStarted,
     Standing,
     Start,
     VerifyJob,
@@ -58,6 +58,13 @@ class Requests(Protocol):
 
     def gathered(self, request_id: str, timeout_s: float) -> tuple[int, ...]:
         """The reviews that a request answers, once it takes no more; none after `timeout_s`."""
+        ...
+
+    def runs_since(self, repository: str, since_s: float) -> list[RunStarted]:
+        """The runs of a repository's requests opened since Unix time `since_s`.
+
+        A request under way counts: its run is started, or about to be.
+        """
         ...
 
     def start(self, job: Job) -> bool:
@@ -103,7 +110,3 @@ class Desk:
 
     def react(self, comment_id: int, content: str) -> None:
         self.steps.do("react", lambda: threads.react_to_comment(self.github(), comment_id, content))
-
-    def may_command(self, login: str) -> bool:
-        """Whether a person may start, stop or change requests in this repository."""
-        return self.steps.run("check_sender", lambda: may_trigger(self.github().role(login)), bool)

@@ -42,7 +42,7 @@ def ensure_dispatched(github: GitHub, tools: Tools, job: Job, prepared: Prepared
     order = Order(
         workflow=WORKFLOW,
         request_id=request.request_id,
-        inputs=dispatch_inputs(request),
+        inputs=dispatch_inputs(request, job.config.runner_labels),
         ref=prepared.workflow_ref,
         made_s=prepared.at_s,
     )

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetWorkflowID, WorkflowStatus
@@ -19,7 +20,16 @@ from pydantic import TypeAdapter, ValidationError
 
 from bot import steps as step
 from bot.reception import receive
-from bot.records import Delivery, Ended, Job, Note, Request, Standing, VerifyJob
+from bot.records import (
+    Delivery,
+    Ended,
+    Job,
+    Note,
+    Request,
+    RunStarted,
+    Standing,
+    VerifyJob,
+)
 from bot.settings import Settings
 from bot.tools import Tools
 from bot.verification import verification
@@ -161,6 +171,19 @@ class Durable:
             if job and (job.repository, job.issue_number) == (repository, issue_number):
                 return _read_request(row)
         return None
+
+    def runs_since(self, repository: str, since_s: float) -> list[RunStarted]:
+        start = datetime.fromtimestamp(since_s, UTC).isoformat()
+        rows = DBOS.list_workflows(name=_GENERATION, start_time=start)
+        found: list[RunStarted] = []
+        for row in rows:
+            job = _read_job(row)
+            # One that ended before its run was dispatched has spent nothing.
+            spent = row.status in _UNFINISHED or _read_end(row).dispatched
+            if job and job.repository.lower() == repository.lower() and spent:
+                at_s = (row.created_at or 0) / 1000.0  # DBOS keeps milliseconds
+                found.append(RunStarted(sender=job.cause.sender, at_s=at_s))
+        return found
 
     def request(self, request_id: str) -> Request | None:
         rows = DBOS.list_workflows(name=_GENERATION, workflow_ids=[request_id])

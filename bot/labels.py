@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from bot.config import STATE_PREFIX
 from bot.github_api import GitHub
-from bot.handlers import INVALID_LABEL, REQUEST_LABEL
 
 Shown = Literal["running", "done", "failed", "invalid"]
 _COLOURS: dict[Shown, tuple[str, str]] = {
@@ -18,9 +18,7 @@ _COLOURS: dict[Shown, tuple[str, str]] = {
     "failed": ("b60205", "The last run of this kernel request gave no kernel"),
     "invalid": ("d93f0b", "The spec of this kernel request has faults"),
 }
-NAMES: dict[Shown, str] = {
-    shown: INVALID_LABEL if shown == "invalid" else f"{REQUEST_LABEL}:{shown}" for shown in _COLOURS
-}
+NAMES: dict[Shown, str] = {shown: f"{STATE_PREFIX}{shown}" for shown in _COLOURS}
 STATE_LABELS = frozenset(NAMES.values())
 
 

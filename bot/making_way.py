@@ -1,7 +1,7 @@
 """Newer words about a kernel, while a run for older ones is under way.
 
 Owns the rule: a review within the window joins the round that gathers; anything else stops the
-older round, which is told, and takes its words along. Only people who may start a round can do so.
+older round, which is told, and takes its words along. Who may not ask does not come this far.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 from bot.desk import Desk
 from bot.messages import comments as say
-from bot.permissions import may_trigger
 from bot.records import Note, Regenerate, Request, Silenced, Voice
 
 # Beyond the window: the round that gathers may have to wait for GitHub first.
@@ -28,9 +27,6 @@ class Way:
 
 def make_way(desk: Desk, cause: Regenerate, active: str, before: Way) -> Way:
     """Join the active request or stop it, and wait for its end."""
-    if not desk.may_command(cause.sender):
-        desk.reply(say.refused(cause.sender))
-        return Way(is_closed=True)
     if _join(desk, cause, active):
         return Way(is_closed=True)
     key = f"{desk.delivery.delivery_id}-supersede-{active}"
@@ -82,9 +78,4 @@ def _silenced(desk: Desk, active: str) -> Silenced:
     cause = request.job.cause
     if not isinstance(cause, Regenerate):
         return Silenced()
-    # The older round may have ended before it asked whether its people are allowed to.
-    github = desk.github()
-    voices = (*cause.voices, *request.ended.heard)
-    return Silenced(
-        voices=tuple(voice for voice in voices if may_trigger(github.role(voice.sender)))
-    )
+    return Silenced(voices=(*cause.voices, *request.ended.heard))

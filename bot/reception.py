@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import logging
 
-from bot import asking, issue_form
+from bot import asking, gate, issue_form
+from bot.caps import WINDOW_S, cap_reached
+from bot.config import CapsConfig, RepositoryConfig
 from bot.desk import Desk, Requests
 from bot.errors import UserError
 from bot.github_api import GitHub, Pull
 from bot.handlers import read_branch_name
 from bot.making_way import Way, make_way
 from bot.messages import comments as say
+from bot.messages import refusals
 from bot.preparation import SPEC_FILES
 from bot.records import (
     Asked,
@@ -28,9 +31,9 @@ from bot.records import (
     RunMoved,
     Start,
     Usage,
-    Voice,
     with_voices,
 )
+from bot.review import inline_comments
 from bot.steps import StepCrashed, Steps
 from bot.tools import Tools
 from runner.contract import sha256_hex
@@ -53,12 +56,14 @@ def receive(steps: Steps, tools: Tools, requests: Requests, delivery: Delivery) 
         return
     desk = Desk(steps=steps, tools=tools, requests=requests, delivery=delivery)
     try:
-        if isinstance(decision, Usage):
-            _answer(desk, decision)
-        elif isinstance(decision, Asked):
-            asking.answer(desk, decision, lambda: find_pull(desk.github(), delivery, tools.login))
+        config = gate.pass_gate(steps, tools, delivery)
+        if config is None or isinstance(decision, Usage):
+            return
+        if isinstance(decision, Asked):
+            folder = config.problems_folder
+            asking.answer(desk, decision, folder, lambda: find_pull(desk, config.label))
         else:
-            _open(desk, decision)
+            _open(desk, decision, config)
     except UserError as error:
         desk.reply(error.text)
     except StepCrashed:
@@ -66,10 +71,11 @@ def receive(steps: Steps, tools: Tools, requests: Requests, delivery: Delivery) 
         desk.reply(say.unexpected_delivery(delivery))
 
 
-def _open(desk: Desk, cause: Start | Regenerate) -> None:
+def _open(desk: Desk, cause: Start | Regenerate, config: RepositoryConfig) -> None:
     way = Way()
     while not way.is_closed:
-        choice = _start_if_free(desk, cause, way.voices)
+        whole = with_voices(cause, way.voices) if isinstance(cause, Regenerate) else cause
+        choice = _start_if_free(desk, whole, config)
         if not choice.busy:
             return
         if isinstance(cause, Start):
@@ -78,68 +84,68 @@ def _open(desk: Desk, cause: Start | Regenerate) -> None:
         way = make_way(desk, cause, choice.request_id, way)
 
 
-def _start_if_free(desk: Desk, cause: Start | Regenerate, voices: tuple[Voice, ...]) -> Choice:
+def _start_if_free(desk: Desk, cause: Start | Regenerate, config: RepositoryConfig) -> Choice:
     """The request that was started, or (`busy`) the one that is in the way."""
-    opening = desk.steps.run("read_opening", lambda: _read(desk, cause), Opening)
+    opening = desk.steps.run("read_opening", lambda: _read(desk, cause, config), Opening)
     with desk.requests.choosing():
         choice = desk.steps.run("choose", lambda: _choose(desk, opening), Choice)
         if choice.busy:
             return choice
-        whole = with_voices(cause, voices) if isinstance(cause, Regenerate) else cause
-        started = desk.requests.start(_job(desk.delivery, opening, choice, whole))
-    return choice.model_copy(update={"busy": not started})
+        desk.steps.do("check_caps", lambda: _check_caps(desk, cause.sender, config.caps))
+        job = Job(
+            request_id=choice.request_id,
+            repository=desk.delivery.repository,
+            installation_id=desk.delivery.installation_id,
+            issue_number=opening.issue_number,
+            generation=choice.generation,
+            spec_sha256=opening.spec_sha256,
+            cause=cause,
+            pull_number=opening.pull_number,
+            head_sha=opening.head_sha,
+            slug=opening.slug,
+            config=config,
+        )
+        is_ours = desk.requests.start(job)
+    return choice.model_copy(update={"busy": not is_ours})
 
 
-def _job(delivery: Delivery, opening: Opening, choice: Choice, cause: Start | Regenerate) -> Job:
-    return Job(
-        request_id=choice.request_id,
-        repository=delivery.repository,
-        installation_id=delivery.installation_id,
-        issue_number=opening.issue_number,
-        generation=choice.generation,
-        spec_sha256=opening.spec_sha256,
-        cause=cause,
-        pull_number=opening.pull_number,
-        head_sha=opening.head_sha,
-        slug=opening.slug,
-    )
-
-
-def _read(desk: Desk, cause: Start | Regenerate) -> Opening:
+def _read(desk: Desk, cause: Start | Regenerate, config: RepositoryConfig) -> Opening:
     github = desk.github()
     if isinstance(cause, Start):
         form = issue_form.parse_form(github.issue(cause.issue_number).body)
         return Opening(issue_number=cause.issue_number, spec_sha256=form.spec_sha256)
-    return _read_kernel(github, find_pull(github, desk.delivery, desk.tools.login))
+    if cause.review_id is not None and not cause.guidance and not inline_comments(github, cause):
+        raise UserError(refusals.review_without_words())
+    return _read_kernel(github, find_pull(desk, config.label), config.problems_folder)
 
 
-def find_pull(github: GitHub, delivery: Delivery, login: str) -> Pull:
-    """Our pull request that `delivery` is about. Raises UserError where there is none."""
-    cause = delivery.decision
-    if isinstance(cause, RunMoved | Start):
+def find_pull(desk: Desk, label: str) -> Pull:
+    """Our pull request that the delivery is about. Raises UserError where there is none."""
+    github, asked = desk.github(), desk.delivery.decision
+    if isinstance(asked, RunMoved | Start):
         raise TypeError("a label and a run are about no pull request")
-    on_pull = cause.pull_number is not None if isinstance(cause, Regenerate) else cause.on_pull
+    on_pull = asked.pull_number is not None if isinstance(asked, Regenerate) else asked.on_pull
     if on_pull:
-        pulls = [github.pull(cause.thread_number)]
+        pulls = [github.pull(asked.thread_number)]
     else:
         pulls = [
             pull
             for pull in github.open_pulls()
-            if (read_branch_name(pull.head_ref) or (0, ""))[0] == cause.thread_number
+            if (read_branch_name(pull.head_ref) or (0, ""))[0] == asked.thread_number
         ]
     for pull in pulls:
-        same_repository = (pull.head_repository or "").lower() == delivery.repository.lower()
-        if same_repository and pull.author == login and read_branch_name(pull.head_ref):
+        same_repository = (pull.head_repository or "").lower() == desk.delivery.repository.lower()
+        if same_repository and pull.author == desk.tools.login and read_branch_name(pull.head_ref):
             return pull
-    raise UserError(say.no_pull())
+    raise UserError(say.no_pull(label))
 
 
-def _read_kernel(github: GitHub, pull: Pull) -> Opening:
+def _read_kernel(github: GitHub, pull: Pull, folder: str) -> Opening:
     named = read_branch_name(pull.head_ref)
     if named is None:
-        raise UserError(say.no_pull())
+        raise ValueError(f"{pull.head_ref} is no branch of a request")
     issue_number, slug = named
-    texts = [github.read_file(f"problems/{slug}/{name}", pull.head_sha) for name in SPEC_FILES]
+    texts = [github.read_file(f"{folder}/{slug}/{name}", pull.head_sha) for name in SPEC_FILES]
     return Opening(
         issue_number=issue_number,
         spec_sha256=issue_form.spec_digest(texts[0] or "", texts[1] or "", texts[2]),
@@ -167,7 +173,13 @@ def _choose(desk: Desk, opening: Opening) -> Choice:
     raise UserError(say.too_many_rounds(MAX_ROUNDS))
 
 
-def _answer(desk: Desk, asked: Usage) -> None:
-    if asked.unknown is not None:
-        desk.react(asked.comment_id, "confused")
-    desk.reply(say.usage(asked.unknown))
+def _check_caps(desk: Desk, sender: str, caps: CapsConfig) -> None:
+    """Raises UserError, which says when it is possible again, where a day's runs are used up."""
+    if caps == CapsConfig():
+        return
+    now_s = desk.tools.now_s()
+    rows = desk.requests.runs_since(desk.delivery.repository, now_s - WINDOW_S)
+    reached = cap_reached(rows, caps, sender, now_s)
+    if reached is not None:
+        text = refusals.cap(reached.whose, reached.limit, reached.free_at_s)
+        raise UserError(text, "refused")

@@ -10,6 +10,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from bot.commands import CommandName, StartFrom
+from bot.config import DEFAULT_LABEL, RepositoryConfig
 from bot.errors import End
 from bot.states import State
 from runner.contract import KernelRequest, KernelResources, ResultBundle
@@ -20,11 +22,15 @@ class Record(BaseModel):
 
 
 class Start(Record):
-    """Someone labelled an issue: make its first kernel, or try again."""
+    """Someone labelled an issue: make its first kernel, or try again.
+
+    `label` is the one that was added: only the repository's configuration says what it means.
+    """
 
     kind: Literal["start"] = "start"
     issue_number: int
     sender: str
+    label: str = DEFAULT_LABEL
 
 
 class Voice(Record):
@@ -40,6 +46,8 @@ class Regenerate(Record):
 
     `thread_number` is where it was said; `pull_number` is None for a command on the issue. `more`
     holds what others asked for at about the same time, or in a round that this one supersedes.
+    `budget_s` is None where the request's own budget holds; `start` says which kernel the loop
+    begins with: the branch's (`best`), or none.
     """
 
     kind: Literal["regenerate"] = "regenerate"
@@ -49,6 +57,8 @@ class Regenerate(Record):
     guidance: str
     comment_id: int | None = None
     review_id: int | None = None
+    budget_s: float | None = None
+    start: StartFrom = "best"
     more: tuple[Voice, ...] = ()
 
     @property
@@ -76,14 +86,19 @@ class Asked(Record):
 
 
 class Usage(Record):
-    """A comment asked for help, or for something that we do not know (`unknown`)."""
+    """A comment asked for help, or held a command that cannot be carried out.
+
+    `problem` says why not, in words that quote the comment; None for help. `meant` is the command
+    whose usage helps; None for all of them.
+    """
 
     kind: Literal["usage"] = "usage"
     thread_number: int
-    on_pull: bool = False
+    on_pull: bool
     comment_id: int
     sender: str
-    unknown: str | None = None
+    problem: str | None = None
+    meant: CommandName | None = None
 
 
 class RunMoved(Record):
@@ -125,7 +140,7 @@ class Job(Record):
     """Input of one `generation` workflow: one run of the loop, for one request id.
 
     `head_sha`, `pull_number` and `slug` are set exactly when an existing kernel is to be changed.
-    `cause` is what was said, once: a later edit of the comment changes nothing.
+    `cause` is what was said, once: a later edit of the comment changes nothing. So is `config`.
     """
 
     request_id: str
@@ -138,6 +153,7 @@ class Job(Record):
     pull_number: int | None = None
     head_sha: str | None = None
     slug: str | None = None
+    config: RepositoryConfig = RepositoryConfig()
 
     @property
     def thread_number(self) -> int:
@@ -180,6 +196,37 @@ class FaultRow(Record):
     message: str
 
 
+class ConfigRead(Record):
+    """The repository's configuration, or (`config` is None) every fault of its file.
+
+    `label` starts a request; with faults it is the file's as far as that can be read.
+    """
+
+    config: RepositoryConfig | None
+    label: str = DEFAULT_LABEL
+    faults: tuple[FaultRow, ...] = ()
+
+
+class Admission(Record):
+    """Whether a delivery goes on. `config` is there exactly when it does.
+
+    `refusal` is safe Markdown; `once` is the key under which it is said once in a thread, and for a
+    delivery that goes on, the key for its answer; empty: an answer to each delivery.
+    """
+
+    is_ours: bool
+    config: RepositoryConfig | None = None
+    refusal: str = ""
+    once: str = ""
+
+
+class RunStarted(Record):
+    """A run that `sender` started at Unix time `at_s`."""
+
+    sender: str
+    at_s: float
+
+
 class Prepared(Record):
     """The spec check's result at Unix time `at_s`: a request to dispatch, or every fault found."""
 
@@ -189,6 +236,7 @@ class Prepared(Record):
     workflow_ref: str | None = None  # the default branch
     faults: tuple[FaultRow, ...] = ()
     before: tuple[KernelResources, ...] = ()  # of the kernel that is to be changed
+    kernel_sha256: str | None = None  # of that kernel, whether or not the run starts from it
 
     def accepted(self) -> KernelRequest:
         """The request. Raises ValueError for a faulty spec, which has none."""
@@ -258,14 +306,16 @@ class Ended(Record):
 
 
 class VerifyJob(Record):
-    """Input of one `verification` workflow: the kernel on a pull request's head, judged again."""
+    """Input of one `verification` workflow: the kernel on a pull request's head, judged again.
+
+    `problem` is the path of its folder in the repository.
+    """
 
     request_id: str
     repository: str
     installation_id: int | None
     pull_number: int
-    issue_number: int
-    slug: str
+    problem: str
     head_sha: str
     sender: str
 

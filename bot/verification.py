@@ -60,7 +60,7 @@ def _start(github: GitHub, tools: Tools, job: VerifyJob, asked_s: float) -> Disp
     inputs = {
         "request_id": job.request_id,
         "head_sha": job.head_sha,
-        "problem": f"problems/{job.slug}",
+        "problem": job.problem,
     }
     order = dispatch.Order(
         workflow=WORKFLOW, request_id=job.request_id, inputs=inputs, made_s=asked_s

@@ -17,7 +17,8 @@ from bot.labels import Shown
 from bot.messages import comments as say
 from bot.messages import progress
 from bot.messages.change import changed
-from bot.permissions import may_trigger
+from bot.messages.refusals import refused
+from bot.permissions import may_ask
 from bot.records import (
     Collected,
     Committed,
@@ -153,8 +154,9 @@ class _Generation:
 
     def _check_permission(self) -> None:
         sender = self.job.cause.sender
-        if not may_trigger(self._github().role(sender)):
-            raise UserError(say.refused(sender), "refused")
+        config = self.job.config
+        if not may_ask(sender, self._github().role(sender), config.who_may_ask):
+            raise UserError(refused(sender, config), "refused")
 
     def _accept(self, prepared: Prepared) -> KernelRequest:
         """The request of a spec without faults."""

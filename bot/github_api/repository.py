@@ -167,15 +167,29 @@ class Repository:
 
     def read_file(self, path: str, ref: str) -> str | None:
         try:
-            answer = self._get(f"/contents/{quote(path)}", ref=ref)
+            data = self.read_bytes(path, ref)
+            return data.decode("utf-8") if data is not None else None
+        except UnicodeDecodeError:
+            return None
+        except GitHubError as error:
+            if error.status in (413, 422):
+                return None
+            raise
+
+    def read_bytes(self, path: str, ref: str | None = None) -> bytes | None:
+        query = {} if ref is None else {"ref": ref}
+        try:
+            answer = self._get(f"/contents/{quote(path)}", **query)
         except NotFound:
             return None
-        if not isinstance(answer, dict) or answer.get("encoding") != "base64":
-            return None
+        if not isinstance(answer, dict) or answer.get("type") != "file":
+            raise GitHubError(422, f"{path} is not a file")
+        if answer.get("encoding") != "base64":
+            raise GitHubError(413, f"{path} is too large to be read here")
         try:
-            return base64.b64decode(answer["content"]).decode("utf-8")
-        except (UnicodeDecodeError, binascii.Error):
-            return None
+            return base64.b64decode(answer["content"])
+        except binascii.Error as error:
+            raise GitHubError(422, f"{path} came in a form that cannot be read") from error
 
     def create_blob(self, content: bytes) -> str:
         encoded = base64.b64encode(content).decode()

@@ -47,11 +47,8 @@ def _minutes(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"
 
 
-def not_allowed(sender: str, command: str) -> str:
-    return (
-        f"Thank you, {code(sender)}. {code('/' + command)} acts on the GPU machine, so it is for "
-        "people with write access to this repository."
-    )
+def nothing_to_verify() -> str:
+    return "There is no open pull request with a kernel here."
 
 
 def nothing_to_cancel() -> str:
