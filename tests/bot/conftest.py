@@ -175,6 +175,12 @@ def steps(tools: Tools) -> MemorySteps:
     return MemorySteps(tools)
 
 
+@pytest.fixture
+def requests() -> Any:
+    """The requests that a service keeps, in memory."""
+    return _load("memory_requests").MemoryRequests()
+
+
 @pytest.fixture(scope="session")
 def nursery() -> Iterator[subprocess.Popen[str]]:
     """The process that starts services: see `killable_bot`."""

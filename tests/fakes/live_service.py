@@ -98,6 +98,7 @@ def environment(standin: StandIn, state: Path, port: int) -> dict[str, str]:
         "KERNELWRIGHT_SECONDS_BETWEEN_REQUESTS": "0",
         "KERNELWRIGHT_SECONDS_BETWEEN_WRITES": "0",
         "KERNELWRIGHT_RUN_LOOKUP_GRACE_S": "0",
+        "KERNELWRIGHT_REVIEW_WINDOW_S": "0",
     }
 
 
