@@ -114,7 +114,7 @@ def _open(
         if not choice.busy:
             steps.do(
                 "check_caps",
-                lambda: check_caps(requests, delivery, cause.sender, config.caps, tools.now_s()),
+                lambda: check_caps(requests, delivery, config.caps, tools.now_s()),
             )
             requests.start(
                 Job(

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bot.reception import receive, request_id_of
-from bot.records import Delivery, Ended, Job, Regenerate, RunMoved, Start, Usage
+from bot.records import Delivery, Ended, Job, Regenerate, RunMoved, RunStarted, Start, Usage
 from bot.workflow import generation
 
 
@@ -20,6 +20,7 @@ class MemoryRequests:
         self.ends: dict[str, Ended] = {}
         self.woken: list[tuple[str, str]] = []
         self.busy: str | None = None
+        self.runs: list[RunStarted] = []
 
     def choosing(self) -> Any:
         return contextlib.nullcontext()
@@ -29,6 +30,9 @@ class MemoryRequests:
 
     def ended(self, request_ids: Any) -> dict[str, Ended]:
         return {key: end for key, end in self.ends.items() if key in request_ids}
+
+    def runs_since(self, repository: str, since_s: float) -> list[RunStarted]:
+        return [run for run in self.runs if run.at_s >= since_s]
 
     def start(self, job: Job) -> None:
         self.started.append(job)
@@ -180,13 +184,13 @@ def test_without_a_pull_request_of_ours_there_is_nothing_to_change(
 def test_help_is_answered_and_an_unknown_command_is_met_with_confusion(
     fake: Any, tools: Any, steps: Any, requests: MemoryRequests
 ) -> None:
-    asked = Usage(thread_number=7, comment_id=5, sender="mona")
+    asked = Usage(thread_number=7, on_pull=False, comment_id=5, sender="mona")
     receive(steps, tools, requests, delivery(asked))
     assert "/regenerate" in fake.said(7)
     assert fake.reactions == set()
-    unknown = asked.model_copy(update={"unknown": "frobnicate"})
+    unknown = asked.model_copy(update={"problem": "unknown command /frobnicate"})
     receive(steps, tools, requests, delivery(unknown, "d-2"))
-    assert "`/frobnicate`" in fake.said(7)
+    assert "unknown command /frobnicate" in fake.said(7)
     assert fake.reactions == {("comment", 5, "confused")}
 
 
