@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from bot.commands import CommandName, StartFrom
 from bot.config import DEFAULT_LABEL, RepositoryConfig
 from bot.errors import End
+from bot.states import State
 from runner.contract import KernelRequest, KernelResources, ResultBundle
 
 
@@ -44,8 +45,9 @@ class Regenerate(Record):
     """Someone wants the kernel changed: by a review, or by `/regenerate`.
 
     `thread_number` is where it was said; `pull_number` is None for a command on the issue. `more`
-    holds what others asked for at about the same time. `budget_s` is None where the request's own
-    budget holds; `start` says which kernel the loop begins with: the branch's (`best`), or none.
+    holds what others asked for at about the same time, or in a round that this one supersedes.
+    `budget_s` is None where the request's own budget holds; `start` says which kernel the loop
+    begins with: the branch's (`best`), or none.
     """
 
     kind: Literal["regenerate"] = "regenerate"
@@ -64,6 +66,12 @@ class Regenerate(Record):
         """Everyone who is heard, the one who started the round first."""
         own = Voice(sender=self.sender, guidance=self.guidance, review_id=self.review_id)
         return (own, *self.more)
+
+
+def with_voices(cause: Regenerate, voices: tuple[Voice, ...]) -> Regenerate:
+    """`cause` with further voices, each once: a repeated delivery says its words again."""
+    every = dict.fromkeys((*cause.voices, *voices))
+    return cause.model_copy(update={"more": tuple(every)[1:]})
 
 
 class Asked(Record):
@@ -101,6 +109,22 @@ class RunMoved(Record):
 
 
 Decision = Annotated[Start | Regenerate | Asked | Usage | RunMoved, Field(discriminator="kind")]
+
+
+class Note(Record):
+    """What a waiting request is told: that its run moved, to stop, or words that join it."""
+
+    kind: Literal["moved", "cancel", "supersede", "join"]
+    by: str = ""
+    voice: Voice | None = None
+
+
+class Standing(Record):
+    """Where a request is at Unix time `at_s`, for `/status`."""
+
+    state: State
+    at_s: float
+    run_url: str = ""
 
 
 class Delivery(Record):
@@ -148,6 +172,12 @@ class Opening(Record):
     pull_number: int | None = None
     head_sha: str | None = None
     slug: str | None = None
+
+
+class Silenced(Record):
+    """Whose words a round that was superseded would have answered, and may still be heard."""
+
+    voices: tuple[Voice, ...] = ()
 
 
 class Choice(Record):
@@ -232,6 +262,13 @@ class RunState(Record):
     at_s: float
 
 
+class Stopping(Record):
+    """Who asked a request to stop, by which kind of note."""
+
+    kind: Literal["cancel", "supersede"]
+    by: str
+
+
 class Collected(Record):
     """A bundle that passed its checks. `blobs` maps path to git blob; empty if UNSOLVED."""
 
@@ -264,4 +301,28 @@ class Ended(Record):
     text: str
     summary: str  # one line for the progress comment
     dispatched: bool = False
+    heard: tuple[Voice, ...] = ()  # who joined this round after it had begun
     pull_number: int | None = None
+
+
+class VerifyJob(Record):
+    """Input of one `verification` workflow: the kernel on a pull request's head, judged again.
+
+    `problem` is the path of its folder in the repository.
+    """
+
+    request_id: str
+    repository: str
+    installation_id: int | None
+    pull_number: int
+    problem: str
+    head_sha: str
+    sender: str
+
+
+class Request(Record):
+    """A request as the service keeps it, for `/status` and the reconciler."""
+
+    job: Job
+    opened_s: float
+    ended: Ended | None

@@ -148,6 +148,45 @@ def run_too_late(deadline_s: float, run_url: str, job: Job) -> str:
     )
 
 
+def run_overdue(deadline_s: float, run_url: str, job: Job) -> str:
+    return (
+        f"The [run]({run_url}) started and has not ended within {deadline_s / 3600:g} hours, so I "
+        f"cancelled it. Its machine may have been lost. {again(job)}"
+    )
+
+
+def not_stopped(deadline_s: float, run_url: str, job: Job) -> str:
+    return (
+        f"The [run]({run_url}) was asked to stop and has not within {deadline_s / 60:g} minutes, "
+        f"so I stopped waiting; whatever it still hands back is not used. {again(job)}"
+    )
+
+
+def cancelled(by: str, run_url: str, job: Job) -> str:
+    return (
+        f"Cancelled, as {code(by)} asked. The [run]({run_url}) had no kernel to hand back. "
+        f"{again(job)}"
+    )
+
+
+def cancelled_before_run(by: str, job: Job) -> str:
+    return f"Cancelled, as {code(by)} asked, before a run was started. {again(job)}"
+
+
+def superseded(by: str) -> str:
+    return (
+        f"Stopped in favour of newer words by {code(by)}. What was asked here is part of that next "
+        "round, so nothing is lost."
+    )
+
+
+def folder_appeared(slug: str, branch: str) -> str:
+    return (
+        f"The folder {code('problems/' + slug)} exists on {code(branch)} by now, and I do not "
+        "write over it. Rename the problem in the spec, or remove the folder, and ask again."
+    )
+
+
 def bundle_refused(reason: str, run_url: str, job: Job) -> str:
     return paragraphs(
         f"The [run]({run_url}) succeeded, but what it handed back failed its checks, so nothing "
@@ -186,6 +225,21 @@ def unexpected(job: Job) -> str:
     return (
         "Something went wrong on my side, and the request has ended. The operator finds the reason "
         f"in the log under {code(job.request_id)}. {again(job)}"
+    )
+
+
+def unexpected_id(request_id: str) -> str:
+    """As `unexpected`, for a command."""
+    return (
+        "Something went wrong on my side. The operator finds the reason in the log under "
+        f"{code(request_id)}. You can simply ask again."
+    )
+
+
+def superseding(request_id: str) -> str:
+    return (
+        f"A run for earlier words is under way ({code(request_id)}). I asked it to stop, and start "
+        "the next round with those words and yours as soon as it has."
     )
 
 

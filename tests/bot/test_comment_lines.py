@@ -1,4 +1,4 @@
-"""Where a command may stand: checked against a Markdown parser, which GitHub's rendering follows."""
+"""Where a command may stand, checked against a Markdown parser."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import random
 import pytest
 from markdown_it import MarkdownIt
 
-from bot.comment_lines import spoken_lines
 from bot.commands import parse_command
+from bot.comment_lines import spoken_lines
 
 MARKDOWN = MarkdownIt("commonmark")
 PIECES = [
