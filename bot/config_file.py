@@ -74,7 +74,7 @@ def read_config(data: bytes) -> ConfigRead:
         config = RepositoryConfig.model_validate(document.value)
     except ValidationError as error:
         faults = [_Fault(*_explain(fault, document)) for fault in error.errors()]
-        return _faulty(faults, _label(document.value))
+        return _faulty(sorted(faults, key=lambda fault: fault.line or 0), _label(document.value))
     return ConfigRead(config=config, label=config.label)
 
 
