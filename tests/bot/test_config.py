@@ -1,4 +1,4 @@
-"""`.github/kernelwright.yml`: what it may say, and what is said of a file that cannot be followed."""
+"""`.github/kernelwright.yml`: what it may say, and what is said of one that cannot be followed."""
 
 from __future__ import annotations
 
