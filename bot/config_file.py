@@ -74,7 +74,7 @@ def read_config(data: bytes) -> ConfigRead:
         config = RepositoryConfig.model_validate(document.value)
     except ValidationError as error:
         faults = [_Fault(*_explain(fault, document)) for fault in error.errors()]
-        return _faulty(faults, _label(document.value))
+        return _faulty(sorted(faults, key=lambda fault: fault.line or 0), _label(document.value))
     return ConfigRead(config=config, label=config.label)
 
 
@@ -99,8 +99,7 @@ def _parse(text: str) -> _Document:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         words = " ".join(part for part in (error.context, error.problem) if part)
-        line = mark.line + 1 if mark is not None else None
-        raise _Fault(line, f"is not YAML: {words}") from error
+        raise _Fault(_line(mark), f"is not YAML: {words}") from error
     except yaml.YAMLError as error:  # a character that YAML does not allow
         raise _Fault(None, f"is not YAML: {str(error).splitlines()[0]}") from error
     return document
@@ -110,7 +109,7 @@ def _refuse_tricks(text: str) -> None:
     """Looks at the parser's events, which nest without recursion, before a tree is built."""
     depth = documents = 0
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
-        line = event.start_mark.line + 1
+        line = _line(event.start_mark)
         if isinstance(event, yaml.AliasEvent):
             raise _Fault(line, "aliases (*name) are not read: write the value out")
         if isinstance(event, yaml.DocumentStartEvent):
@@ -127,7 +126,11 @@ def _refuse_tricks(text: str) -> None:
             _refuse_marks(event, line)
 
 
-def _refuse_marks(event: Any, line: int) -> None:
+def _line(mark: Any) -> int | None:
+    return None if mark is None else mark.line + 1
+
+
+def _refuse_marks(event: Any, line: int | None) -> None:
     if event.anchor is not None:
         raise _Fault(line, "anchors (&name) are not read: write the value out")
     if event.tag is not None:

@@ -108,5 +108,15 @@ class Desk:
         body = say.reply(self.delivery, text)
         self.steps.do("reply", lambda: threads.keep_comment(self.github(), number, body, login))
 
+    def reply_once(self, marker: str, text: str) -> None:
+        """Say `text` in the thread, unless that is said there already: known by `marker`."""
+        number, login = self.thread_number, self.tools.login
+        if number is None:
+            return
+        body = f"{marker}\n{text}"
+        self.steps.run(
+            "reply", lambda: threads.ensure_comment(self.github(), number, body, login), int
+        )
+
     def react(self, comment_id: int, content: str) -> None:
         self.steps.do("react", lambda: threads.react_to_comment(self.github(), comment_id, content))

@@ -6,72 +6,51 @@ at GitHub; its result is recorded, so that a delivery carried out again meets th
 
 from __future__ import annotations
 
-from bot import threads
 from bot.config import STATE_PREFIX, RepositoryConfig
 from bot.config_file import fetch_config
+from bot.desk import Desk
 from bot.errors import NotFound, UserError
 from bot.github_api import GitHub
-from bot.messages import comments
 from bot.messages import refusals as say
 from bot.permissions import may_ask, may_read
-from bot.records import Admission, Asked, ConfigRead, Delivery, Regenerate, RunMoved, Start, Usage
-from bot.steps import Steps
-from bot.tools import Tools
+from bot.records import Admission, Asked, ConfigRead, Regenerate, RunMoved, Start, Usage
 from runner.contract import sha256_hex
 
 Request = Start | Regenerate | Asked | Usage
 
 
-def pass_gate(steps: Steps, tools: Tools, delivery: Delivery) -> RepositoryConfig | None:
+def pass_gate(desk: Desk) -> RepositoryConfig | None:
     """The configuration under which the delivery goes on; None where nothing is left to do.
 
     Raises UserError for what the caller says as its reply, and StepCrashed.
     """
-    asked = delivery.decision
+    asked = desk.delivery.decision
     if isinstance(asked, RunMoved):
         raise TypeError("a run that moved asks for nothing")
-    admission = steps.run("admit", lambda: admit(_github(tools, delivery), asked), Admission)
+    admission = desk.steps.run("admit", lambda: admit(desk.github(), asked), Admission)
     if not admission.is_ours:
         return None
     if admission.refusal:
-        _say(steps, tools, delivery, admission.refusal, admission.once)
+        _say(desk, asked, admission.refusal, admission.once)
         return None
     if isinstance(asked, Usage):
-        text = say.usage(asked.problem, asked.meant)
-        _say(steps, tools, delivery, text, admission.once)
+        _say(desk, asked, say.usage(asked.problem, asked.meant), admission.once)
         return None
     return admission.config
 
 
-def _github(tools: Tools, delivery: Delivery) -> GitHub:
-    return tools.github(delivery.repository, delivery.installation_id)
-
-
-def _say(steps: Steps, tools: Tools, delivery: Delivery, text: str, once: str) -> None:
+def _say(desk: Desk, asked: Request, text: str, once: str) -> None:
     """Answer the delivery, or (`once`) the thread, which is not told the same a second time.
 
     The reaction is there every time: nobody is met with silence.
     """
-    asked = delivery.decision
-    if isinstance(asked, RunMoved):
-        return
-    number = asked.issue_number if isinstance(asked, Start) else asked.thread_number
-    comment_id = None if isinstance(asked, Start) else asked.comment_id
-    wrong = not isinstance(asked, Usage) or asked.problem is not None
-    if comment_id is not None and wrong:
-        steps.do(
-            "react",
-            lambda: threads.react_to_comment(_github(tools, delivery), comment_id, "confused"),
-        )
-    body = f"{say.refusal_marker(once)}\n{text}" if once else comments.reply(delivery, text)
-    steps.do(
-        "reply",
-        lambda: _ensure(_github(tools, delivery), number, body, tools.login),
-    )
-
-
-def _ensure(github: GitHub, number: int, body: str, login: str) -> None:
-    threads.ensure_comment(github, number, body, login)
+    is_help = isinstance(asked, Usage) and asked.problem is None
+    if not is_help and not isinstance(asked, Start) and asked.comment_id is not None:
+        desk.react(asked.comment_id, "confused")
+    if once:
+        desk.reply_once(say.refusal_marker(once), text)
+    else:
+        desk.reply(text)
 
 
 def admit(github: GitHub, asked: Request) -> Admission:

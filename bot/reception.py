@@ -56,7 +56,7 @@ def receive(steps: Steps, tools: Tools, requests: Requests, delivery: Delivery) 
         return
     desk = Desk(steps=steps, tools=tools, requests=requests, delivery=delivery)
     try:
-        config = gate.pass_gate(steps, tools, delivery)
+        config = gate.pass_gate(desk)
         if config is None or isinstance(decision, Usage):
             return
         if isinstance(decision, Asked):

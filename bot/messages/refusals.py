@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from bot.commands import COMMANDS, USAGES, CommandName
-from bot.config import PATH, RepositoryConfig
+from bot.config import PATH, AskersConfig, RepositoryConfig
 from bot.durations import show_duration
 from bot.messages.markdown import clip, code, fence, paragraphs, table
 from bot.records import FaultRow
@@ -36,6 +36,8 @@ def refused(sender: str, config: RepositoryConfig) -> str:
     """For someone who may not ask."""
     roles = ", ".join(code(role, 64) for role in config.who_may_ask.roles)
     who = f"people with one of the roles {roles}" if roles else "the people whom it names"
+    if config.who_may_ask.roles == AskersConfig().roles:
+        who = "people with write access"
     return (
         f"Thank you, {code(sender)}. A run spends time on the GPU machine and writes a branch, so "
         f"in this repository only {who} may start, change or stop one ({code(PATH)} can say "

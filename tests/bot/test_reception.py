@@ -10,7 +10,6 @@ from bot.reception import receive, request_id_of
 from bot.records import Delivery, Ended, Job, Note, Regenerate, RunMoved, Start, Usage
 from bot.workflow import generation
 
-
 MemoryRequests = Any  # the fake of that name: see the fixture `requests`
 
 
@@ -152,13 +151,13 @@ def test_without_a_pull_request_of_ours_there_is_nothing_to_change(
 def test_help_is_answered_and_an_unknown_command_is_met_with_confusion(
     fake: Any, tools: Any, steps: Any, requests: MemoryRequests
 ) -> None:
-    asked = Usage(thread_number=7, comment_id=5, sender="mona")
+    asked = Usage(thread_number=7, on_pull=False, comment_id=5, sender="mona")
     receive(steps, tools, requests, delivery(asked))
     assert "/regenerate" in fake.said(7)
     assert fake.reactions == set()
-    unknown = asked.model_copy(update={"unknown": "frobnicate"})
+    unknown = asked.model_copy(update={"problem": "unknown command /frobnicate"})
     receive(steps, tools, requests, delivery(unknown, "d-2"))
-    assert "`/frobnicate`" in fake.said(7)
+    assert "unknown command /frobnicate" in fake.said(7)
     assert fake.reactions == {("comment", 5, "confused")}
 
 
