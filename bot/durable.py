@@ -154,11 +154,19 @@ class Durable:
         interval_s = self._settings.reconcile_interval_s
         while not self._closing.wait(interval_s - time.time() % interval_s):
             try:
-                with SetWorkflowID(f"{_SEARCH}-{round(time.time() / interval_s)}"):
-                    DBOS.start_workflow(self._run_search)
+                self._search(f"{_SEARCH}-{round(time.time() / interval_s)}")
             except Exception:
                 # The edge of this thread: the database may be away, and comes back.
                 log.exception("the search for what got lost could not be started")
+
+    def _search(self, workflow_id: str) -> None:
+        # A search over many repositories may take longer than a slot: one at a time.
+        running = DBOS.list_workflows(
+            name=_SEARCH, status=_UNFINISHED, limit=1, load_input=False, load_output=False
+        )
+        if not running:
+            with SetWorkflowID(workflow_id):
+                DBOS.start_workflow(self._run_search)
 
     def is_ready(self) -> bool:
         """Whether the database answers."""

@@ -188,7 +188,7 @@ def test_two_reviews_within_the_window_are_one_commit(
 def test_a_label_that_did_not_arrive_is_found(
     github: StandIn, repository: Repository, mona: Person, service: Any, issue_body: Any, how: str
 ) -> None:
-    service.environment["KERNELWRIGHT_RECONCILE_INTERVAL_S"] = "0.5"
+    service.environment["KERNELWRIGHT_RECONCILE_INTERVAL_S"] = "1"
     url = github.webhook_url
     if how == "redelivered":
         github.webhook_url = "http://127.0.0.1:9/webhook"  # nobody listens there

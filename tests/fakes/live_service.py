@@ -70,7 +70,9 @@ class Service:
         rows: list[tuple[str, str]] = []
         while time.monotonic() < deadline_s:
             with closing(sqlite3.connect(self.state / "kernelwright.sqlite", timeout=10)) as db:
-                rows = db.execute("SELECT name, status FROM workflow_status").fetchall()
+                rows = db.execute(
+                    "SELECT name, status FROM workflow_status WHERE name != 'search'"
+                ).fetchall()
             done = [name for name, status in rows if status == "SUCCESS"]
             if len(done) == len(rows) and done.count("generation") == requests:
                 return
