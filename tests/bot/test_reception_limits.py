@@ -85,3 +85,20 @@ def test_a_command_without_words_is_another_try(
     receive(steps, tools, requests, delivery(cause))
     (started,) = requests.started
     assert started.cause.start == "scratch"
+
+
+def test_who_may_start_nothing_more_does_not_stop_a_run_that_is_under_way(
+    fake: Any, tools: Any, steps: Any, requests: Any, job: Job
+) -> None:
+    generation(steps, tools, job)
+    (pull,) = fake.open_pulls()
+    fake.commit_as("mona", "main", "Set up", {PATH: b"caps: {per_person_per_day: 1}\n"})
+    requests.runs.append(RunStarted(sender="mona", at_s=tools.now_s() - 60.0))
+    requests.busy = "kw-00000000000000aa"
+    cause = Regenerate(
+        thread_number=pull.number, pull_number=pull.number, sender="mona", guidance="faster",
+        comment_id=5,
+    )  # fmt: skip
+    receive(steps, tools, requests, delivery(cause))
+    assert requests.told == []
+    assert "You have started 1 run " in fake.said(pull.number)
