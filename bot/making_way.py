@@ -6,6 +6,7 @@ older round, which is told, and takes its words along. Who may not ask does not 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from bot.desk import Desk
@@ -25,10 +26,16 @@ class Way:
     voices: tuple[Voice, ...] = ()
 
 
-def make_way(desk: Desk, cause: Regenerate, active: str, before: Way) -> Way:
-    """Join the active request or stop it, and wait for its end."""
+def make_way(
+    desk: Desk, cause: Regenerate, active: str, before: Way, may_start: Callable[[], None]
+) -> Way:
+    """Join the active request or stop it, and wait for its end.
+
+    `may_start` raises UserError where nothing could be started in its place: it is then let be.
+    """
     if _join(desk, cause, active):
         return Way(is_closed=True)
+    desk.steps.do("check_caps", may_start)
     key = f"{desk.delivery.delivery_id}-supersede-{active}"
     desk.requests.tell(active, Note(kind="supersede", by=cause.sender), key)
     desk.reply(say.superseding(active))

@@ -81,7 +81,10 @@ def _open(desk: Desk, cause: Start | Regenerate, config: RepositoryConfig) -> No
         if isinstance(cause, Start):
             desk.reply(say.busy(choice.request_id))
             return
-        way = make_way(desk, cause, choice.request_id, way)
+        way = make_way(
+            desk, cause, choice.request_id, way,
+            lambda: _check_caps(desk, cause.sender, config.caps),
+        )  # fmt: skip
 
 
 def _start_if_free(desk: Desk, cause: Start | Regenerate, config: RepositoryConfig) -> Choice:
