@@ -70,7 +70,9 @@ class Service:
         rows: list[tuple[str, str]] = []
         while time.monotonic() < deadline_s:
             with closing(sqlite3.connect(self.state / "kernelwright.sqlite", timeout=10)) as db:
-                rows = db.execute("SELECT name, status FROM workflow_status").fetchall()
+                rows = db.execute(
+                    "SELECT name, status FROM workflow_status WHERE name != 'search'"
+                ).fetchall()
             done = [name for name, status in rows if status == "SUCCESS"]
             if len(done) == len(rows) and done.count("generation") == requests:
                 return
@@ -97,7 +99,10 @@ def environment(standin: StandIn, state: Path, port: int) -> dict[str, str]:
         "KERNELWRIGHT_POLL_INTERVAL_S": "0.2",
         "KERNELWRIGHT_SECONDS_BETWEEN_REQUESTS": "0",
         "KERNELWRIGHT_SECONDS_BETWEEN_WRITES": "0",
+        "KERNELWRIGHT_CREATIONS_PER_MINUTE": "10000",
+        "KERNELWRIGHT_CREATIONS_PER_HOUR": "10000",
         "KERNELWRIGHT_RUN_LOOKUP_GRACE_S": "0",
+        "KERNELWRIGHT_REVIEW_WINDOW_S": "0",
     }
 
 
