@@ -6,14 +6,17 @@ id in its title before one is started, and again where the answer to the dispatc
 
 from __future__ import annotations
 
+import logging
+
 from bot.errors import GitHubError, GitHubUnavailable, UserError
 from bot.github_api import GitHub, Run
 from bot.messages import comments as say
 from bot.preparation import dispatch_inputs
-from bot.records import Dispatched, Job, Prepared, RunState
+from bot.records import Dispatched, Job, Prepared, Queue, RunState
 from bot.tools import Tools
 from runner.contract import KernelRequest
 
+log = logging.getLogger(__name__)
 WORKFLOW = "generate.yml"
 _LOOK_INTERVAL_S = 2.0
 # Longer between check and dispatch: this is a repetition, and a run may be on its way to the list.
@@ -28,7 +31,15 @@ def ensure_dispatched(github: GitHub, tools: Tools, job: Job, prepared: Prepared
         raise
     except GitHubError as error:
         raise UserError(say.dispatch_failed(str(error), job)) from error
-    return Dispatched(run_id=run.id, run_url=run.url, at_s=tools.now_s())
+    ref = prepared.workflow_ref or github.default_branch()
+    return Dispatched(
+        run_id=run.id,
+        run_url=run.url,
+        at_s=tools.now_s(),
+        attempt=run.attempt,
+        repository_id=run.repository_id,
+        workflow_ref=f".github/workflows/{WORKFLOW}@refs/heads/{ref}",
+    )
 
 
 def _find_or_start(github: GitHub, tools: Tools, prepared: Prepared) -> Run:
@@ -72,3 +83,12 @@ def look_at(github: GitHub, tools: Tools, run_id: int) -> RunState:
     return RunState(
         status=run.status, conclusion=run.conclusion, attempt=run.attempt, at_s=tools.now_s()
     )
+
+
+def look_at_queue(github: GitHub, run_id: int) -> Queue:
+    """The run's place in the queue. Only shown, so that no error of GitHub's may end a request."""
+    try:
+        return Queue(ahead=github.runs_ahead(WORKFLOW, run_id))
+    except GitHubError as error:
+        log.warning("the queue before run %d cannot be seen: %s", run_id, error)
+        return Queue(ahead=None)

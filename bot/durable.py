@@ -18,8 +18,9 @@ from dbos import error as dbos_error
 from pydantic import TypeAdapter, ValidationError
 
 from bot import steps as step
+from bot.progress import RunOf
 from bot.reception import receive
-from bot.records import Delivery, Ended, Job
+from bot.records import Delivery, Dispatched, Ended, Heard, Job
 from bot.settings import Settings
 from bot.tools import Tools
 from bot.workflow import abandon, generation
@@ -29,7 +30,9 @@ log = logging.getLogger(__name__)
 # Pinned: DBOS recovers what the same version started, and its default changes with the code.
 APPLICATION_VERSION = "1"
 _GENERATION, _DELIVERY = "generation", "delivery"
-_RUN_TOPIC = "run"
+_RUN_TOPIC, _PROGRESS_TOPIC, _RUN_EVENT = "run", "progress", "run"
+# At a time; what is left is heard at the next look.
+_MOST_HEARD = 100
 _UNFINISHED = ["PENDING", "ENQUEUED", "DELAYED"]
 _NOTICE_INTERVAL_S = 0.1
 
@@ -51,6 +54,18 @@ class DbosSteps:
     def wait(self, timeout_s: float) -> None:
         DBOS.recv(_RUN_TOPIC, timeout_seconds=timeout_s)
 
+    def announce(self, run: Dispatched) -> None:
+        DBOS.set_event(_RUN_EVENT, run.model_dump(mode="json"))
+
+    def heard(self) -> list[Heard]:
+        found: list[Heard] = []
+        while len(found) < _MOST_HEARD:
+            message = DBOS.recv(_PROGRESS_TOPIC, timeout_seconds=0)
+            if message is None:
+                break
+            found.append(Heard.model_validate(message))
+        return found
+
     def _record(self, name: str, act: Callable[[], Any]) -> dict[str, Any]:
         workflow_id = DBOS.workflow_id or ""
         return DBOS.run_step({"name": name}, step.perform, workflow_id, name, act, self._patience)
@@ -59,7 +74,8 @@ class DbosSteps:
 class Durable:
     """The service's memory: takes deliveries, runs requests, and goes on after a crash.
 
-    Implements `reception.Requests`. One at a time in a process, as DBOS is; `open` comes first.
+    Implements `reception.Requests` and `progress.Runs`. One at a time in a process, as DBOS is;
+    `open` comes first.
     """
 
     def __init__(self, settings: Settings, tools: Tools) -> None:
@@ -146,6 +162,26 @@ class Durable:
             DBOS.send(request_id, "moved", _RUN_TOPIC, idempotency_key=key)
         except dbos_error.DBOSNonExistentWorkflowError:
             log.info("a run of %s moved, which is no request of this service", request_id)
+
+    def run_of(self, request_id: str) -> RunOf:
+        rows = DBOS.list_workflows(name=_GENERATION, workflow_ids=[request_id], load_output=False)
+        job = _read_job(rows[0]) if rows else None
+        if job is None:
+            return RunOf()
+        if rows[0].status not in _UNFINISHED:
+            return RunOf(ended=True)
+        document = DBOS.get_event(request_id, _RUN_EVENT, timeout_seconds=0)
+        run = Dispatched.model_validate(document) if document is not None else None
+        return RunOf(repository=job.repository, run=run)
+
+    def tell(self, request_id: str, heard: Heard) -> None:
+        key = f"{request_id}-{heard.attempt}-{heard.progress.at_s}"
+        try:
+            DBOS.send(
+                request_id, heard.model_dump(mode="json"), _PROGRESS_TOPIC, idempotency_key=key
+            )
+        except dbos_error.DBOSNonExistentWorkflowError:
+            log.info("%s was deleted while its run was telling of itself", request_id)
 
 
 def _read_job(row: WorkflowStatus) -> Job | None:

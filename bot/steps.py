@@ -14,6 +14,7 @@ from typing import Any, Protocol, TypeVar
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_delay
 
 from bot.errors import BotError, GitHubUnavailable, UserError
+from bot.records import Dispatched, Heard
 
 R = TypeVar("R")
 log = logging.getLogger(__name__)
@@ -38,6 +39,14 @@ class Steps(Protocol):
 
     def wait(self, timeout_s: float) -> None:
         """Until the workflow is woken, `timeout_s` at most."""
+        ...
+
+    def announce(self, run: Dispatched) -> None:
+        """Let everybody who asks know which run is this workflow's."""
+        ...
+
+    def heard(self) -> list[Heard]:
+        """What the run has said of itself since the last look, in the order of arrival."""
         ...
 
 

@@ -21,6 +21,7 @@ class Tools:
     run_deadline_s: float
     poll_interval_s: float
     run_lookup_grace_s: float
+    progress_pace_s: float = 20.0
     now_s: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
 

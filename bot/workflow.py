@@ -7,7 +7,9 @@ Steps run at least once, so each looks before it creates; the step runner keeps 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from bot import checks, dispatch, intake, preparation, pull_request, threads
 from bot.errors import End, UserError
@@ -16,6 +18,7 @@ from bot.messages import comments as say
 from bot.messages import progress
 from bot.messages.change import changed
 from bot.permissions import may_trigger
+from bot.progress_watch import ProgressWatch
 from bot.records import (
     Collected,
     Committed,
@@ -24,6 +27,7 @@ from bot.records import (
     Job,
     Prepared,
     Published,
+    Queue,
     Regenerate,
     RunState,
 )
@@ -39,6 +43,7 @@ STEPS = (
     "prepare",
     "label_spec",
     "dispatch",
+    "look_at_queue",
     "show_run",
     "look_at_run",
     "collect",
@@ -70,7 +75,7 @@ def generation(steps: Steps, tools: Tools, job: Job) -> Ended:
         ended = Ended(end="failed", text=say.unexpected(job), summary=_SUMMARY["failed"])
     ended = ended.model_copy(update={"dispatched": bool(run)})
     try:
-        flow.tell(ended, run[0].run_url if run else "")
+        flow.tell(ended, run[0] if run else None)
     except (UserError, StepCrashed):
         log.exception("request %s: its end could not be told", job.request_id)
     return ended
@@ -80,7 +85,7 @@ def abandon(steps: Steps, tools: Tools, job: Job) -> Ended:
     """The end of a job that a fault of ours stopped: says so, with its id only."""
     summary = _SUMMARY["failed"]
     ended = Ended(end="failed", text=say.unexpected(job), summary=summary, dispatched=True)
-    _Generation(steps=steps, tools=tools, job=job).tell(ended, "")
+    _Generation(steps=steps, tools=tools, job=job).tell(ended, None)
     return ended
 
 
@@ -99,7 +104,7 @@ class _Generation:
         """All steps up to the pull request. The run, once started, is put into `run`."""
         job, steps = self.job, self.steps
         steps.do("react", lambda: threads.acknowledge(self._github(), job))
-        self._show(progress.progress(job, "received"), "open_progress")
+        self._show(lambda: progress.progress(job), "open_progress")
         steps.do("check_permission", self._check_permission)
         prepared = steps.run(
             "prepare",
@@ -144,8 +149,10 @@ class _Generation:
 
     def _await_run(self, run: Dispatched, request: KernelRequest) -> None:
         """Until the run is over. Woken by webhooks, and asks by itself for those that got lost."""
-        self._show_run(run, request, "queued")
-        shown: progress.Stage = "queued"
+        self.steps.announce(run)
+        watch = ProgressWatch(run=run, budget=request.budget, pace_s=self.tools.progress_pace_s)
+        state = RunState(status="queued", conclusion=None, attempt=run.attempt, at_s=run.at_s)
+        self._show_run(watch, state)
         while True:
             state = self.steps.run(
                 "look_at_run",
@@ -157,12 +164,23 @@ class _Generation:
             if state.at_s - run.at_s > self.tools.run_deadline_s:
                 late = say.run_too_late(self.tools.run_deadline_s, run.run_url, self.job)
                 raise UserError(late)
-            if state.status == "in_progress" and shown == "queued":
-                shown = "running"
-                self._show_run(run, request, shown)
-            self.steps.wait(self.tools.poll_interval_s)
+            self._show_run(watch, state)
+            self.steps.wait(watch.wait_s(self.tools.poll_interval_s))
         if state.conclusion != "success":
             raise UserError(say.run_failed(state.conclusion or "unknown", run.run_url, self.job))
+
+    def _show_run(self, watch: ProgressWatch, state: RunState) -> None:
+        """Edit the progress comment where the run, its queue or its own words ask for it."""
+        queue: Queue | None = None
+        if state.status != "in_progress":
+            run_id = watch.run.run_id
+            queue = self.steps.run(
+                "look_at_queue", lambda: dispatch.look_at_queue(self._github(), run_id), Queue
+            )
+        watch.look(state, queue, self.steps.heard())
+        view = watch.due()
+        if view is not None:
+            self._show(partial(progress.progress, self.job, view), "show_run")
 
     def _publish(self, prepared: Prepared, collected: Collected, run: Dispatched) -> Ended:
         job, steps, manifest = self.job, self.steps, collected.manifest
@@ -190,21 +208,25 @@ class _Generation:
             pull_number=published.number,
         )
 
-    def tell(self, ended: Ended, run_url: str) -> None:
+    def tell(self, ended: Ended, run: Dispatched | None) -> None:
         """Say the end: a comment of its own, which notifies, and the progress comment."""
         job, good = self.job, ended.end == "published"
         if ended.text:
             # What changed belongs beside the code; any other end where it was asked for.
             number = ended.pull_number if good and ended.pull_number else job.thread_number
             self.steps.do("say_outcome", lambda: self._say(number, say.outcome(job, ended.text)))
-        body = progress.progress_ended(job, good=good, summary=ended.summary, run_url=run_url)
-        self._show(body, "close_progress")
+        self._show(lambda: self._last_words(ended, run), "close_progress")
 
-    def _show_run(self, run: Dispatched, request: KernelRequest, stage: progress.Stage) -> None:
-        body = progress.progress(self.job, stage, run_url=run.run_url, budget=request.budget)
-        self._show(body, "show_run")
+    def _last_words(self, ended: Ended, run: Dispatched | None) -> str:
+        return progress.progress_ended(
+            self.job,
+            good=ended.end == "published",
+            summary=ended.summary,
+            run_url=run.run_url if run else "",
+            took_s=self.tools.now_s() - run.at_s if run else None,
+        )
 
-    def _show(self, body: str, step: str) -> None:
+    def _show(self, body: Callable[[], str], step: str) -> None:
         """Make the one progress comment say `body`; found by its marker, made where it is new."""
 
         def act() -> None:
@@ -212,9 +234,9 @@ class _Generation:
             marker = progress.progress_marker(self.job.request_id)
             found = threads.find_comment(github, number, marker, self.tools.login)
             if found is None:
-                github.create_comment(number, body)
+                github.create_comment(number, body())
             else:
-                github.edit_comment(found, body)
+                github.edit_comment(found, body())
 
         self.steps.do(step, act)
 

@@ -6,6 +6,7 @@ import base64
 import binascii
 import threading
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any
 from urllib.parse import quote
 
@@ -170,6 +171,14 @@ class Repository:
 
     def run(self, run_id: int) -> Run:
         return decode.run(self._get(f"/actions/runs/{run_id}"))
+
+    def runs_ahead(self, workflow: str, run_id: int) -> int:
+        # Unfinished runs are among the newest: GitHub queues no more than a hundred for one group.
+        path = f"{self._root}/actions/workflows/{quote(workflow, safe='')}/runs"
+        rows = self._rest.pages(path, "workflow_runs", event="workflow_dispatch")
+        newest = (decode.run(row) for row in islice(rows, MAX_RUNS_SEEN))
+        # Ids grow with time; the list itself is in no order that is promised.
+        return sum(run.id < run_id and run.status != "completed" for run in newest)
 
     def download_artifact(self, run_id: int, name: str, max_bytes: int) -> bytes | None:
         path = f"{self._root}/actions/runs/{run_id}/artifacts"

@@ -46,6 +46,7 @@ class Run:
     status: str
     conclusion: str | None
     attempt: int
+    repository_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,6 +139,9 @@ class GitHub(Protocol):
         ...
 
     def run(self, run_id: int) -> Run: ...
+    def runs_ahead(self, workflow: str, run_id: int) -> int:
+        """How many unfinished runs of `workflow` were started before that one."""
+        ...
 
     def download_artifact(self, run_id: int, name: str, max_bytes: int) -> bytes | None:
         """The artifact's zip; None where the run has none of that name that is still kept.

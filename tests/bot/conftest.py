@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from bot.permissions import Role
-from bot.records import Job, Regenerate, Start
+from bot.records import Dispatched, Heard, Job, Regenerate, Start
 from bot.standin import Person, Repository, StandIn
 from bot.tools import Tools
 from runner.contract import KernelRequest
@@ -133,6 +133,8 @@ class MemorySteps:
 
     def __init__(self, tools: Tools) -> None:
         self.names: list[str] = []
+        self.announced: list[Dispatched] = []
+        self.to_hear: list[list[Heard]] = []
         self._tools = tools
 
     def run(self, name: str, act: Callable[[], Any], kind: type[Any]) -> Any:
@@ -153,6 +155,12 @@ class MemorySteps:
 
     def wait(self, timeout_s: float) -> None:
         self._tools.sleep(timeout_s)
+
+    def announce(self, run: Dispatched) -> None:
+        self.announced.append(run)
+
+    def heard(self) -> list[Heard]:
+        return self.to_hear.pop(0) if self.to_hear else []
 
 
 @pytest.fixture

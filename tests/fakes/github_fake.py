@@ -190,6 +190,10 @@ class FakeGitHub:
             fake.states.pop(0)
         return replace(fake.run, status=status, conclusion=conclusion)
 
+    def runs_ahead(self, workflow: str, run_id: int) -> int:
+        earlier = [fake for number, fake in self.runs.items() if number < run_id]
+        return sum(fake.states[0][0] != "completed" for fake in earlier if fake.states)
+
     def download_artifact(self, run_id: int, name: str, max_bytes: int) -> bytes | None:
         data = self.runs[run_id].artifact
         if data is not None and len(data) > max_bytes:
