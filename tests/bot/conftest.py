@@ -72,6 +72,12 @@ def bundles() -> ModuleType:
 
 
 @pytest.fixture
+def oidc() -> ModuleType:
+    """The module of the OIDC issuer in memory."""
+    return _load("oidc_issuer")
+
+
+@pytest.fixture
 def fake(bundles: ModuleType) -> Any:
     """Issue 7 has a good spec, `mona` maintains, anybody else only reads; every run succeeds."""
 

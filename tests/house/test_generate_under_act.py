@@ -37,7 +37,8 @@ set -eu
 [ -z "${KERNEL_REQUEST+set}" ]
 mkdir -p "$RUNNER_TEMP/out/bundle"
 cp "$RUNNER_TEMP/request.json" "$RUNNER_TEMP/out/bundle/"
-env | grep -E '^(KERNELWRIGHT_|[A-Z]+_(BASE_URL|API_KEY)=.|PYTHONSAFEPATH)' | sort > "$RUNNER_TEMP/out/bundle/env.txt"
+shown='^(KERNELWRIGHT_|[A-Z]+_(BASE_URL|API_KEY)=.|PYTHONSAFEPATH)'
+env | grep -E "$shown" | sort > "$RUNNER_TEMP/out/bundle/env.txt"
 """
 
 
