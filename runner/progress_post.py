@@ -66,7 +66,7 @@ class ProgressPost:
                 self._tally.add(event)
 
     def close(self) -> None:
-        """No further post. Safe to call twice; one that is under way is waited for, shortly."""
+        """Post the last state, and wait for that, but not for long. Safe to call twice."""
         self._closing.set()
         self._news.set()
         self._thread.join(timeout=_FAREWELL_S)
@@ -74,15 +74,22 @@ class ProgressPost:
     def _work(self) -> None:
         while True:
             self._news.wait()
-            if self._closing.is_set():
-                return
             self._news.clear()
-            pause_s = self._interval_s
-            try:
-                pause_s = max(pause_s, min(self._post(), _LONGEST_PAUSE_S))
-            except Exception as error:  # noqa: BLE001 - the edge: no fault in here is the run's
-                self._complain(str(error) or type(error).__name__)
-            self._closing.wait(pause_s)
+            is_last = self._closing.is_set()
+            wish_s = self._try_to_post()
+            if is_last:
+                return
+            pause_s = max(self._interval_s, min(wish_s, _LONGEST_PAUSE_S))
+            if self._closing.wait(pause_s) and wish_s:
+                return  # the bot wishes to hear nothing: not even the last state
+
+    def _try_to_post(self) -> float:
+        """As `_post`; a failure is told once, and is over."""
+        try:
+            return self._post()
+        except Exception as error:  # noqa: BLE001 - the edge: no fault in here is the run's
+            self._complain(str(error) or type(error).__name__)
+            return 0.0
 
     def _post(self) -> float:
         """Post where the run stands; for how many seconds the bot wishes to hear nothing."""
