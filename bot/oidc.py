@@ -13,8 +13,9 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
-import httpx
 import jwt
+import urllib3
+from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bot.errors import BadToken, KeysUnavailable
@@ -27,6 +28,7 @@ MAX_TOKEN_CHARS = 4096
 _MIN_KEY_BITS = 2048
 _MAX_KEYS_BYTES = 256 << 10
 _FETCH_TIMEOUT_S = 5.0
+_CHUNK_BYTES = 1 << 14
 # The issuer changes its keys every few weeks and publishes them beforehand.
 _FRESH_S = 3600.0
 # While the issuer is down its last keys go on to count for this long.
@@ -34,6 +36,7 @@ _STALE_S = 24 * 3600.0
 # Anyone can send a token with an unknown key's id: at most one look at the issuer for all of them.
 _LOOK_AGAIN_S = 60.0
 
+# Raises KeysUnavailable.
 FetchKeys = Callable[[], Awaitable[bytes]]
 
 
@@ -139,7 +142,7 @@ class _Keys:
         self._tried_s = self._now_s()
         try:
             found = read_keys(await self._fetch())
-        except (httpx.HTTPError, ValueError) as error:
+        except (KeysUnavailable, ValueError) as error:
             log.warning("the OIDC issuer's keys cannot be had: %s", error)
             return
         self._by_id, self._fetched_s = found, self._tried_s
@@ -174,18 +177,26 @@ def _fetch_from(issuer: str) -> FetchKeys:
     """Asks the issuer for its keys, where GitHub and GitHub Enterprise Server have them."""
 
     async def fetch() -> bytes:
-        body = bytearray()
-        async with (
-            # Redirects are not followed: the address of the keys is part of what is trusted.
-            httpx.AsyncClient(timeout=_FETCH_TIMEOUT_S, follow_redirects=False) as client,
-            client.stream("GET", f"{issuer}/.well-known/jwks") as answer,
-        ):
-            if answer.status_code != httpx.codes.OK:
-                raise ValueError(f"the issuer answered {answer.status_code}")
-            async for chunk in answer.aiter_bytes():
-                body += chunk
-                if len(body) > _MAX_KEYS_BYTES:
-                    raise ValueError("the issuer's answer is too long")
-        return bytes(body)
+        # One thread at the most: the caller holds a lock.
+        return await run_in_threadpool(_fetch, f"{issuer}/.well-known/jwks")
 
     return fetch
+
+
+def _fetch(url: str) -> bytes:
+    pool = urllib3.PoolManager(timeout=_FETCH_TIMEOUT_S, retries=False)
+    try:
+        # Redirects are not followed: the address of the keys is part of what is trusted.
+        answer = pool.request("GET", url, redirect=False, preload_content=False)
+        if answer.status != 200:
+            raise KeysUnavailable(f"the issuer answered {answer.status}")
+        body = bytearray()
+        for chunk in answer.stream(_CHUNK_BYTES):
+            body += chunk
+            if len(body) > _MAX_KEYS_BYTES:
+                raise KeysUnavailable("the issuer's answer is too long")
+        return bytes(body)
+    except urllib3.exceptions.HTTPError as error:
+        raise KeysUnavailable(str(error)) from error
+    finally:
+        pool.clear()

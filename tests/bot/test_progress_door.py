@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
 
-import httpx
 import pytest
 
+from bot.errors import KeysUnavailable
 from bot.oidc import JobTokens
 from bot.progress import ProgressDoor, Reply, RunOf
 from bot.records import Dispatched, Heard
@@ -299,7 +299,7 @@ def test_what_is_remembered_of_runs_is_bounded(door: Door, monkeypatch: Any) -> 
 
 
 def test_keys_that_cannot_be_had_are_no_fault_of_the_job(door: Door, keys: Any) -> None:
-    keys.fault = httpx.ConnectError("down")
+    keys.fault = KeysUnavailable("down")
     reply = door.post()
     assert (reply.status, reply.retry_after_s) == (503, 60)
 

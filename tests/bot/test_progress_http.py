@@ -5,8 +5,11 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import sqlite3
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +43,8 @@ def until(condition: Callable[[], Any]) -> None:
 
 
 @pytest.fixture
-def client(fake: Any, github: StandIn, tmp_path: Path) -> Iterator[TestClient]:
-    """A service whose one request is running, and goes on until the test ends it."""
+def service(fake: Any, github: StandIn, tmp_path: Path) -> Iterator[TestClient]:
+    """A service with one request, whose run goes on until the test ends it."""
     succeed = fake.on_dispatch
     fake.on_dispatch = lambda inputs: ([("in_progress", None)], succeed(inputs)[1])
     settings = Settings(
@@ -58,10 +61,16 @@ def client(fake: Any, github: StandIn, tmp_path: Path) -> Iterator[TestClient]:
     }
     with TestClient(create_app(settings, fake)) as made:
         assert made.post("/webhook", content=body, headers=headers).status_code == 202
-        until(lambda: "running" in fake.said(7))
         yield made
         end(fake)
         until(lambda: fake.pulls)
+
+
+@pytest.fixture
+def client(service: TestClient, fake: Any) -> TestClient:
+    """The service, its request's run under way and shown as such."""
+    until(lambda: "running" in fake.said(7))
+    return service
 
 
 def end(fake: Any) -> None:
@@ -73,7 +82,10 @@ def end(fake: Any) -> None:
 def post(client: TestClient, fake: Any, github: StandIn) -> Post:
     """Posts as the job of the one run; claims and fields can be changed."""
     (run,) = fake.runs.values()
+    return poster(client, github, run.run.id, run.inputs["request_id"])
 
+
+def poster(client: TestClient, github: StandIn, run_id: int, request_id: str) -> Post:
     def send(claims: Any = None, *, raw: bytes | None = None, **fields: Any) -> Any:
         repository = "octo/kernels"
         given = {
@@ -82,12 +94,12 @@ def post(client: TestClient, fake: Any, github: StandIn) -> Post:
             "repository_id": "1",
             "workflow_ref": f"{repository}/.github/workflows/generate.yml@refs/heads/main",
             "event_name": "workflow_dispatch",
-            "run_id": str(run.run.id),
+            "run_id": str(run_id),
             "run_attempt": "1",
             **(claims or {}),
         }
         document = {
-            "request_id": run.inputs["request_id"], "at_s": 1.0, "phase": "searching",
+            "request_id": request_id, "at_s": 1.0, "phase": "searching",
             "attempts": 41, "passed": 2, "left_s": 300.0, **fields,
         }  # fmt: skip
         headers = {"Authorization": f"Bearer {github.issuer.sign(given)}"}
@@ -141,3 +153,28 @@ def test_an_old_post_is_refused_as_such(post: Post) -> None:
     assert post(at_s=5.0).status_code == 202
     assert post(at_s=5.0).status_code == 409
     assert post(at_s=4.0).status_code == 409
+
+
+def test_a_request_that_is_not_dispatched_yet_has_no_run_and_keeps_nobody_waiting(
+    fake: Any, github: StandIn, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    dispatching, may_dispatch = threading.Event(), threading.Event()
+
+    def before(name: str) -> None:
+        if name == "dispatch":
+            dispatching.set()
+            may_dispatch.wait(WAIT_S)
+
+    fake.before_call = before
+    service: TestClient = request.getfixturevalue("service")
+    assert dispatching.wait(WAIT_S)
+    with closing(sqlite3.connect(tmp_path / "kernelwright.sqlite", timeout=10)) as db:
+        rows = db.execute("SELECT workflow_uuid FROM workflow_status WHERE name = 'generation'")
+        ((request_id,),) = rows.fetchall()
+    began_s = time.monotonic()
+    answer = poster(service, github, 1, request_id)()
+    took_s = time.monotonic() - began_s
+    may_dispatch.set()
+    until(lambda: fake.runs)
+    assert answer.status_code == 404
+    assert took_s < 2.0
