@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from bot.errors import BadToken, KeysUnavailable
 from bot.oidc import JobClaims, JobTokens
-from bot.records import Dispatched, Heard
+from bot.records import Dispatched, RunNews
 from runner.run_progress import RunProgress
 
 log = logging.getLogger(__name__)
@@ -46,8 +46,8 @@ class Runs(Protocol):
         """The run of a request. Asks the database."""
         ...
 
-    def tell(self, request_id: str, heard: Heard) -> None:
-        """Hand it to the request's workflow; once, however often it is told."""
+    def pass_on(self, request_id: str, news: RunNews) -> None:
+        """Hand it to the request's workflow; once, however often it comes."""
         ...
 
 
@@ -107,11 +107,11 @@ class ProgressDoor:
         progress = _parse(body)
         known = await run_in_threadpool(self.runs.run_of, progress.request_id)
         check_is_its_run(claims, known)
-        heard = Heard(attempt=claims.run_attempt, progress=progress)
-        if seat.latest is not None and heard.order <= seat.latest:
+        news = RunNews(attempt=claims.run_attempt, progress=progress)
+        if seat.latest is not None and news.order <= seat.latest:
             raise _Refused(409, "something newer was said before")
-        await run_in_threadpool(self.runs.tell, progress.request_id, heard)
-        seat.latest = max(heard.order, seat.latest or heard.order)
+        await run_in_threadpool(self.runs.pass_on, progress.request_id, news)
+        seat.latest = max(news.order, seat.latest or news.order)
 
     async def _claims(self, authorization: str | None) -> JobClaims:
         scheme, _, token = (authorization or "").partition(" ")

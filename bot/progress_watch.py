@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bot.messages.progress import RunView
-from bot.records import Dispatched, Heard, Queue, RunState
+from bot.records import Dispatched, Queue, RunNews, RunState
 from runner.contract import Budget
 
 # Where nothing but the time has passed. A queue of a day then costs some three hundred edits.
@@ -24,14 +24,15 @@ class ProgressWatch:
     run: Dispatched
     budget: Budget
     pace_s: float
+    cancelling: bool = False
     _state: RunState | None = None
     _ahead: int | None = None
     _running_since_s: float | None = None
-    _newest: Heard | None = None
+    _newest: RunNews | None = None
     _shown: RunView | None = None
     _shown_at_s: float = 0.0
 
-    def look(self, state: RunState, queue: Queue | None, heard: Sequence[Heard]) -> None:
+    def look(self, state: RunState, queue: Queue | None, news: Sequence[RunNews]) -> None:
         """Take a look at the run into account, and what the run itself has said."""
         started_again = self._state is not None and state.attempt > self._state.attempt
         self._state = state
@@ -40,7 +41,7 @@ class ProgressWatch:
             self._running_since_s = None
         if state.status == "in_progress" and self._running_since_s is None:
             self._running_since_s = state.at_s
-        for each in heard:
+        for each in news:
             # Posts may overtake one another, and come by way of several replicas.
             if self._newest is None or each.order > self._newest.order:
                 self._newest = each
@@ -75,10 +76,10 @@ class ProgressWatch:
         running = self._running_since_s is not None
         since_s = self._running_since_s if self._running_since_s is not None else self.run.at_s
         return RunView(
-            stage="running" if running else "queued",
+            stage="cancelling" if self.cancelling else "running" if running else "queued",
             run_url=self.run.run_url,
             budget_s=self.budget.wall_clock_s,
             elapsed_s=max(0.0, state.at_s - since_s),
-            ahead=None if running else self._ahead,
+            ahead=None if running or self.cancelling else self._ahead,
             said=self._newest.progress if running and self._newest else None,
         )

@@ -11,14 +11,17 @@ from bot.records import Job
 from runner.contract import NOT_MEASURED, ResultBundle
 from runner.run_progress import BestSoFar, Phase, RunProgress
 
-Stage = Literal["queued", "running"]
+Stage = Literal["queued", "running", "cancelling"]
+_BEFORE_THE_RUN = {
+    "received": "checking permission and spec",
+    "gathering": "waiting a minute for further reviews, to answer them together",
+}
 _PHASES: dict[Phase, str] = {
     "preparing": "preparing the reference and its baselines",
     "searching": "searching",
     "final": "judging the best once more",
     "ended": "handing back the result",
 }
-_RECEIVED = "received from {}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,24 +48,22 @@ def progress_marker(request_id: str) -> str:
     return f"<!-- kernelwright:progress request_id={request_id} -->"
 
 
-def progress(job: Job, view: RunView | None = None) -> str:
-    """The one progress comment, while the request is under way; without a run, or with it."""
-    rows = [("✅", _RECEIVED.format(code(job.cause.sender)))]
-    if view is None:
-        rows.append(("⏳", "checking permission and spec"))
-    else:
-        rows.append(("✅", "permission and spec checked"))
-        rows.append(("⏳", _run_row(view)))
-        if view.said is not None:
-            rows += _said_rows(view.said)
-    return _progress(job, rows)
+def progress(job: Job, stage: Literal["received", "gathering"]) -> str:
+    """The one progress comment, before there is a run."""
+    return _progress(job, [_received(job), ("⏳", _BEFORE_THE_RUN[stage])])
+
+
+def progress_of_run(job: Job, view: RunView) -> str:
+    """The one progress comment, while the run waits or works."""
+    rows = [_received(job), ("✅", "permission and spec checked"), ("⏳", _run_row(view))]
+    return _progress(job, rows + (_said_rows(view.said) if view.said else []))
 
 
 def progress_ended(
     job: Job, *, good: bool, summary: str, run_url: str = "", took_s: float | None = None
 ) -> str:
     """The progress comment at the end. `summary` is one safe line; `took_s` is since dispatch."""
-    rows = [("✅", _RECEIVED.format(code(job.cause.sender)))]
+    rows = [_received(job)]
     if run_url:
         after = "" if took_s is None else f", {duration(took_s)} after it was started"
         rows.append(("✅", f"[run]({run_url}) ended{after}"))
@@ -86,8 +87,14 @@ def published(number: int, manifest: ResultBundle) -> str:
     return f"pull request #{number}: {manifest.outcome.value}{timing}"
 
 
+def _received(job: Job) -> tuple[str, str]:
+    return ("✅", f"received from {code(job.cause.sender)}")
+
+
 def _run_row(view: RunView) -> str:
     budget = f"budget {view.budget_s / 60:g} min"
+    if view.stage == "cancelling":
+        return f"[run]({view.run_url}) stopping, with the best kernel so far"
     if view.stage == "running":
         return f"[run]({view.run_url}) running, {budget}, for {duration(view.elapsed_s)}"
     place = "" if view.ahead is None else f", {_place(view.ahead)}"

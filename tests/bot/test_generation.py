@@ -9,7 +9,7 @@ import pytest
 
 from bot.errors import GitHubError, GitHubUnavailable
 from bot.handlers import INVALID_LABEL
-from bot.records import Heard, Job
+from bot.records import Job, RunNews
 from bot.workflow import STEPS, generation
 from runner.contract import KernelRequest
 from runner.run_progress import RunProgress
@@ -95,7 +95,7 @@ def test_what_the_run_says_is_shown_while_it_runs_and_gone_at_the_end(
         request_id=job.request_id, at_s=9.0, phase="searching", attempts=12, passed=3, left_s=480.0
     )
     # Nothing is heard at the first two looks, and then the same twice.
-    steps.to_hear = [[], [], *[[Heard(attempt=1, progress=progress)]] * 2]
+    steps.to_hear = [[], [], *[[RunNews(attempt=1, progress=progress)]] * 2]
     generation(steps, tools, job)
     assert [body.count("12 attempts, 3 passed") for body in fake.edits] == [0, 0, 1, 0]
     assert len(fake.threads[7]) == 1
@@ -127,7 +127,7 @@ def test_a_queue_that_cannot_be_seen_ends_no_request(
     fake: Any, tools: Any, steps: Any, job: Job, error: Exception
 ) -> None:
     def before(name: str) -> None:
-        if name == "runs_ahead":
+        if name == "unfinished_runs":
             raise error
 
     fake.before_call = before

@@ -13,7 +13,7 @@ import pytest
 from bot.errors import KeysUnavailable
 from bot.oidc import JobTokens
 from bot.progress import ProgressDoor, Reply, RunOf
-from bot.records import Dispatched, Heard
+from bot.records import Dispatched, RunNews
 
 REQUEST_ID = "kw-0123456789abcdef"
 OTHER_ID = "kw-ffffffffffffffff"
@@ -39,7 +39,7 @@ class Kept:
     """The requests of the service, and what their workflows were told."""
 
     known: dict[str, RunOf]
-    told: list[tuple[str, Heard]] = field(default_factory=list)
+    told: list[tuple[str, RunNews]] = field(default_factory=list)
     asked: int = 0
     fault: Exception | None = None
 
@@ -49,8 +49,8 @@ class Kept:
             raise self.fault
         return self.known.get(request_id, RunOf())
 
-    def tell(self, request_id: str, heard: Heard) -> None:
-        self.told.append((request_id, heard))
+    def pass_on(self, request_id: str, news: RunNews) -> None:
+        self.told.append((request_id, news))
 
 
 @dataclass

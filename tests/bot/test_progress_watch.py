@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from bot.messages.progress import RunView, duration, progress, progress_ended
+from bot.messages.progress import RunView, duration, progress_ended, progress_of_run
 from bot.progress_watch import REFRESH_S, ProgressWatch
-from bot.records import Dispatched, Heard, Job, Queue, RunState
+from bot.records import Dispatched, Job, Queue, RunNews, RunState
 from runner.contract import Budget
 from runner.run_progress import BestSoFar, RunProgress
 
@@ -27,12 +27,12 @@ def state(after_s: float, status: str = "in_progress", attempt: int = 1) -> RunS
     return RunState(status=status, conclusion=None, attempt=attempt, at_s=BEGAN_S + after_s)
 
 
-def said(at_s: float, attempt: int = 1, **changes: Any) -> Heard:
+def said(at_s: float, attempt: int = 1, **changes: Any) -> RunNews:
     fields: dict[str, Any] = {
         "request_id": "kw-0123456789abcdef", "at_s": at_s, "phase": "searching",
         "attempts": int(at_s), "passed": 0, "left_s": 900 - at_s, **changes,
     }  # fmt: skip
-    return Heard(attempt=attempt, progress=RunProgress(**fields))
+    return RunNews(attempt=attempt, progress=RunProgress(**fields))
 
 
 def attempts(view: RunView | None) -> int:
@@ -105,6 +105,16 @@ def test_a_queued_run_has_nothing_to_say(watch: ProgressWatch) -> None:
     assert (view.stage, view.said) == ("queued", None)
 
 
+def test_a_run_that_is_being_stopped_is_shown_so_at_once(watch: ProgressWatch, job: Job) -> None:
+    watch.look(state(10), None, [said(5)])
+    assert watch.due()
+    watch.cancelling = True
+    watch.look(state(11), None, [])
+    view = watch.due()
+    assert view is not None
+    assert f"[run]({URL}) stopping, with the best kernel so far" in progress_of_run(job, view)
+
+
 def test_a_running_run_is_looked_at_at_the_pace_of_the_edits(watch: ProgressWatch) -> None:
     watch.look(state(0, "queued"), None, [])
     assert watch.wait_s(60.0) == 60.0
@@ -123,7 +133,7 @@ def test_a_running_run_is_looked_at_at_the_pace_of_the_edits(watch: ProgressWatc
 )
 def test_the_comment_says_the_place_in_the_queue(job: Job, ahead: int | None, text: str) -> None:
     view = RunView(stage="queued", run_url=URL, budget_s=900, elapsed_s=120, ahead=ahead)
-    assert f"- ⏳ [run]({URL}) waiting for the GPU machine, {text}" in progress(job, view)
+    assert f"- ⏳ [run]({URL}) waiting for the GPU machine, {text}" in progress_of_run(job, view)
 
 
 def test_the_comment_says_what_the_run_says(job: Job) -> None:
@@ -133,7 +143,7 @@ def test_the_comment_says_what_the_run_says(job: Job) -> None:
     news = said(7, passed=3, last_status="INCORRECT_NUMERICAL", left_s=480.0, best=best).progress
     view = RunView(stage="running", run_url=URL, budget_s=900, elapsed_s=425, said=news)
 
-    assert progress(job, view).splitlines()[3:8] == [
+    assert progress_of_run(job, view).splitlines()[3:8] == [
         "- ✅ received from `mona`",
         "- ✅ permission and spec checked",
         f"- ⏳ [run]({URL}) running, budget 15 min, for 7 min",
@@ -146,7 +156,7 @@ def test_the_comment_says_what_the_run_says(job: Job) -> None:
 def test_without_a_gpu_the_best_is_not_measured(job: Job) -> None:
     news = said(7, best=BestSoFar(attempt=2)).progress
     view = RunView(stage="running", run_url=URL, budget_s=900, said=news)
-    assert "best so far: attempt 2, not measured: no GPU" in progress(job, view)
+    assert "best so far: attempt 2, not measured: no GPU" in progress_of_run(job, view)
 
 
 @pytest.mark.parametrize(
@@ -155,7 +165,7 @@ def test_without_a_gpu_the_best_is_not_measured(job: Job) -> None:
 def test_a_baseline_of_any_name_stays_inside_its_code(job: Job, name: str) -> None:
     best = BestSoFar(attempt=1, ratio=2.0, ratio_low=1.9, ratio_high=2.1, baseline=name)
     view = RunView(stage="running", run_url=URL, budget_s=900, said=said(1, best=best).progress)
-    rows = [row for row in progress(job, view).splitlines() if row.startswith("- ")]
+    rows = [row for row in progress_of_run(job, view).splitlines() if row.startswith("- ")]
 
     assert len(rows) == 5
     inside = rows[4].split("times as fast as ", 1)[1].rsplit(" [1.9", 1)[0]
