@@ -218,9 +218,13 @@ class Durable:
         document = job.model_dump(mode="json")
         with SetWorkflowID(job.request_id):
             DBOS.start_workflow(self._run_generation, document)
+
         # Another replica may have chosen the same id for other words: the first one is kept.
-        (row,) = DBOS.list_workflows(workflow_ids=[job.request_id], load_output=False)
-        return _read_job(row) == job
+        def is_kept() -> bool:
+            (row,) = DBOS.list_workflows(workflow_ids=[job.request_id], load_output=False)
+            return _read_job(row) == job
+
+        return DBOS.run_step({"name": "kept"}, is_kept)
 
     def start_verification(self, job: VerifyJob) -> None:
         with SetWorkflowID(job.request_id):
