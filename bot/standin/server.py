@@ -71,6 +71,7 @@ class StandIn:
             blobs=blobs.Blobs(),
             issuer=Issuer(),
             start_run=self.runs.enqueue,
+            cancel_run=self.runs.cancel,
         )
         self.gate = Gate(self.hub)
         self._people: list[Person] = []
@@ -243,7 +244,13 @@ def _app(hub: Hub, gate: Gate) -> FastAPI:
 
     # The API's own first segments come before the pages, whose `/{owner}/{repo}` would take them;
     # whatever no page has is a request to the API too, and a wrong one.
-    for path in ("/app", "/app/{rest:path}", "/repos/{rest:path}", "/users/{rest:path}"):
+    for path in (
+        "/app",
+        "/app/{rest:path}",
+        "/repos/{rest:path}",
+        "/users/{rest:path}",
+        "/installation/{rest:path}",
+    ):
         app.add_api_route(path, api, methods=_API_METHODS)
     pages.add_routes(app, hub)
     app.add_api_route("/{rest:path}", api, methods=_API_METHODS)

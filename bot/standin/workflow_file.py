@@ -48,6 +48,7 @@ class WorkflowFile:
     checkout_path: str | None  # below the workspace; None: nothing is checked out
     artifact_name: str
     artifact_path: str
+    uploads_always: bool  # also where the job was cancelled or has failed
 
 
 def workflow_name(text: str, file_name: str) -> str:
@@ -91,6 +92,7 @@ def parse_workflow(text: str, file_name: str) -> WorkflowFile:
         else str((checkout.get("with") or {}).get("path", "")),
         artifact_name=str((upload.get("with") or {}).get("name", "artifact")),
         artifact_path=str((upload.get("with") or {}).get("path", "")),
+        uploads_always="always()" in str(upload.get("if", "")),
     )
 
 
