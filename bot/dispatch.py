@@ -6,6 +6,7 @@ id in its title before one is started, and again where the answer to the dispatc
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -13,9 +14,10 @@ from bot.errors import GitHubError, GitHubUnavailable, UserError
 from bot.github_api import GitHub, Run
 from bot.messages import comments as say
 from bot.preparation import dispatch_inputs
-from bot.records import Dispatched, Job, Prepared, RunState
+from bot.records import Dispatched, Job, Prepared, Queue, RunState
 from bot.tools import Tools
 
+log = logging.getLogger(__name__)
 WORKFLOW = "generate.yml"
 _LOOK_INTERVAL_S = 2.0
 # Longer between check and dispatch: this is a repetition, and a run may be on its way to the list.
@@ -59,7 +61,15 @@ def ensure_run(
         raise
     except GitHubError as error:
         raise UserError(refused(str(error))) from error
-    return Dispatched(run_id=run.id, run_url=run.url, at_s=tools.now_s())
+    ref = order.ref or github.default_branch()
+    return Dispatched(
+        run_id=run.id,
+        run_url=run.url,
+        at_s=tools.now_s(),
+        attempt=run.attempt,
+        repository_id=run.repository_id,
+        workflow_ref=f".github/workflows/{order.workflow}@refs/heads/{ref}",
+    )
 
 
 def _find_or_start(github: GitHub, tools: Tools, order: Order) -> Run:
@@ -104,3 +114,14 @@ def look_at(github: GitHub, tools: Tools, run_id: int) -> RunState:
     return RunState(
         status=run.status, conclusion=run.conclusion, attempt=run.attempt, at_s=tools.now_s()
     )
+
+
+def look_at_queue(github: GitHub, run_id: int) -> Queue:
+    """The run's place in the queue. Only shown, so that no error of GitHub's may end a request."""
+    try:
+        # Ids grow with time; the list itself is in no order that is promised.
+        ahead = sum(run.id < run_id for run in github.unfinished_runs(WORKFLOW))
+    except GitHubError as error:
+        log.warning("the queue before run %d cannot be seen: %s", run_id, error)
+        return Queue(ahead=None)
+    return Queue(ahead=ahead)

@@ -19,14 +19,17 @@ from dbos import error as dbos_error
 from pydantic import TypeAdapter, ValidationError
 
 from bot import steps as step
+from bot.progress import RunOf
 from bot.reception import receive
 from bot.reconcile import GRACE_S, Search
 from bot.records import (
     Delivery,
+    Dispatched,
     Ended,
     Job,
     Note,
     Request,
+    RunNews,
     RunStarted,
     Standing,
     VerifyJob,
@@ -42,8 +45,10 @@ log = logging.getLogger(__name__)
 APPLICATION_VERSION = "1"
 _GENERATION, _DELIVERY, _VERIFICATION = "generation", "delivery", "verification"
 _SEARCH = "search"
-_NOTE_TOPIC = "note"
-_STANDING, _GATHERED = "standing", "gathered"
+_NOTE_TOPIC, _PROGRESS_TOPIC = "note", "progress"
+_STANDING, _GATHERED, _RUN = "standing", "gathered", "run"
+# At a time; what is left is read at the next look.
+_MOST_NEWS = 100
 _UNFINISHED = ["PENDING", "ENQUEUED", "DELAYED"]
 _NOTICE_INTERVAL_S = 0.1
 
@@ -74,6 +79,18 @@ class DbosSteps:
 
     def announce_gathered(self, review_ids: tuple[int, ...]) -> None:
         DBOS.set_event(_GATHERED, list(review_ids))
+
+    def announce(self, run: Dispatched) -> None:
+        DBOS.set_event(_RUN, run.model_dump(mode="json"))
+
+    def news(self) -> list[RunNews]:
+        found: list[RunNews] = []
+        while len(found) < _MOST_NEWS:
+            message = DBOS.recv(_PROGRESS_TOPIC, timeout_seconds=0)
+            if message is None:
+                break
+            found.append(RunNews.model_validate(message))
+        return found
 
     def _record(self, name: str, act: Callable[[], Any]) -> dict[str, Any]:
         workflow_id = DBOS.workflow_id or ""
@@ -257,6 +274,26 @@ class Durable:
             DBOS.send(request_id, document, _NOTE_TOPIC, idempotency_key=key)
         except dbos_error.DBOSNonExistentWorkflowError:
             log.info("%s for %s, which is no request of this service", note.kind, request_id)
+
+    def run_of(self, request_id: str) -> RunOf:
+        rows = DBOS.list_workflows(name=_GENERATION, workflow_ids=[request_id], load_output=False)
+        job = _read_job(rows[0]) if rows else None
+        if job is None:
+            return RunOf()
+        if rows[0].status not in _UNFINISHED:
+            return RunOf(ended=True)
+        document = DBOS.get_event(request_id, _RUN, timeout_seconds=0)
+        run = Dispatched.model_validate(document) if document is not None else None
+        return RunOf(repository=job.repository, run=run)
+
+    def pass_on(self, request_id: str, news: RunNews) -> None:
+        key = f"{request_id}-{news.attempt}-{news.progress.at_s}"
+        try:
+            DBOS.send(
+                request_id, news.model_dump(mode="json"), _PROGRESS_TOPIC, idempotency_key=key
+            )
+        except dbos_error.DBOSNonExistentWorkflowError:
+            log.info("%s was deleted while its run was telling of itself", request_id)
 
 
 def _read_job(row: WorkflowStatus) -> Job | None:

@@ -15,6 +15,7 @@ from bot.config import DEFAULT_LABEL, RepositoryConfig
 from bot.errors import End
 from bot.states import State
 from runner.contract import KernelRequest, KernelResources, ResultBundle
+from runner.run_progress import RunProgress
 
 
 class Record(BaseModel):
@@ -251,6 +252,27 @@ class Dispatched(Record):
     run_id: int
     run_url: str
     at_s: float
+    attempt: int = 1
+    repository_id: int | None = None  # outlives a rename
+    workflow_ref: str = ""  # `.github/workflows/<file>@refs/heads/<branch>`, as tokens have it
+
+
+class Queue(Record):
+    """How many runs of the same workflow come before ours; None where GitHub does not say."""
+
+    ahead: int | None
+
+
+class RunNews(Record):
+    """What attempt `attempt` of a run said of itself, for display only."""
+
+    attempt: int
+    progress: RunProgress
+
+    @property
+    def order(self) -> tuple[int, float]:
+        """What is later is greater: a run that is started again begins from zero."""
+        return (self.attempt, self.progress.at_s)
 
 
 class RunState(Record):

@@ -6,14 +6,15 @@ people's commands; asks GitHub by itself for what got lost.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bot import dispatch
 from bot.errors import UserError
 from bot.github_api import GitHub
 from bot.messages import comments as say
 from bot.messages import progress
-from bot.records import Dispatched, Note, RunState, Standing, Stopping
+from bot.progress_watch import ProgressWatch
+from bot.records import Dispatched, Note, Queue, RunState, Standing, Stopping
 from bot.states import DEADLINES, Track, Working
 from bot.steps import Steps
 from bot.telling import Telling
@@ -33,19 +34,28 @@ class RunWatch:
     budget: Budget
     stopping: Stopping | None = None
     since_s: float = 0.0
+    shown: ProgressWatch = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.shown = ProgressWatch(
+            run=self.run, budget=self.budget, pace_s=self.tools.progress_pace_s
+        )
 
     def until_over(self) -> str:
         """The run's conclusion. Raises UserError past a deadline, with the run cancelled."""
-        self.since_s = self.run.at_s
-        self._enter("queued", self.run.at_s)
+        run = self.run
+        self.steps.announce(run)
+        seen = RunState(status="queued", conclusion=None, attempt=run.attempt, at_s=run.at_s)
+        self._enter("queued", seen)
         while True:
             seen = self.steps.run("look_at_run", self._look, RunState)
             if seen.status == "completed":
                 return seen.conclusion or "unknown"
             if seen.status == "in_progress" and self.track.state == "queued":
-                self._enter("running", seen.at_s)
+                self._enter("running", seen)
             self._check_deadline(seen)
-            note = self.steps.wait(self.tools.poll_interval_s)
+            self._show(seen)
+            note = self.steps.wait(self.shown.wait_s(self.tools.poll_interval_s))
             if note is not None:
                 self._hear(note, seen)
 
@@ -56,24 +66,33 @@ class RunWatch:
     def _look(self) -> RunState:
         return dispatch.look_at(self._github(), self.tools, self.run.run_id)
 
-    def _enter(self, state: Working, at_s: float) -> None:
+    def _enter(self, state: Working, seen: RunState) -> None:
         self.track.move(state)
-        self.since_s = at_s
-        self.steps.stand(Standing(state=state, at_s=at_s, run_url=self.run.run_url))
-        stages: dict[str, progress.Stage] = {
-            "queued": "queued", "running": "running", "cancelling": "cancelling",
-        }  # fmt: skip
-        body = progress.progress(
-            self.telling.job, stages[state], run_url=self.run.run_url, budget=self.budget
-        )
-        self.telling.show(body, "show_run")
+        self.since_s = seen.at_s
+        self.steps.stand(Standing(state=state, at_s=seen.at_s, run_url=self.run.run_url))
+        self.shown.cancelling = state == "cancelling"
+        self._show(seen)
+
+    def _show(self, seen: RunState) -> None:
+        """Edit the progress comment where the run, its queue or its own words ask for it."""
+        queue: Queue | None = None
+        if self.track.state == "queued":
+            queue = self.steps.run("look_at_queue", self._look_at_queue, Queue)
+        self.shown.look(seen, queue, self.steps.news())
+        view = self.shown.due()
+        if view is not None:
+            body = progress.progress_of_run(self.telling.job, view)
+            self.telling.show(body, "show_run")
+
+    def _look_at_queue(self) -> Queue:
+        return dispatch.look_at_queue(self._github(), self.run.run_id)
 
     def _hear(self, note: Note, seen: RunState) -> None:
         if note.kind == "moved" or note.kind == "join":
             return
         if self.stopping is None:
             self._stop_run()
-            self._enter("cancelling", seen.at_s)
+            self._enter("cancelling", seen)
         # Newer words outrank a cancellation: what they supersede is not delivered.
         if self.stopping is None or note.kind == "supersede":
             self.stopping = Stopping(kind=note.kind, by=note.by)

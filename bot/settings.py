@@ -64,6 +64,11 @@ class Settings(BaseSettings):
     seconds_between_writes: Annotated[float, Field(ge=0)] = 1.0
     # A run dispatched a moment ago may still be missing from GitHub's list.
     run_lookup_grace_s: Annotated[float, Field(ge=0)] = 10.0
+    # Who signs the tokens of Actions jobs; GitHub Enterprise Server: https://HOST/_services/token.
+    oidc_issuer: str = "https://token.actions.githubusercontent.com"
+    oidc_audience: Annotated[str, Field(min_length=1)] = "kernelwright"
+    # The progress comment is edited no more often than this while a run lasts.
+    progress_pace_s: Annotated[float, Field(gt=0)] = 20.0
 
     @field_validator("log_level")
     @classmethod
@@ -72,7 +77,7 @@ class Settings(BaseSettings):
             raise ValueError("use DEBUG, INFO, WARNING or ERROR")
         return value.upper()
 
-    @field_validator("github_api_url")
+    @field_validator("github_api_url", "oidc_issuer")
     @classmethod
     def _web_address(cls, value: str) -> str:
         if not value.startswith(("https://", "http://")):

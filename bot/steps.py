@@ -14,7 +14,7 @@ from typing import Any, Protocol, TypeVar
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_before_delay
 
 from bot.errors import BotError, GitHubUnavailable, UserError
-from bot.records import Note, Standing
+from bot.records import Dispatched, Note, RunNews, Standing
 
 R = TypeVar("R")
 log = logging.getLogger(__name__)
@@ -51,6 +51,14 @@ class Steps(Protocol):
 
     def announce_gathered(self, review_ids: tuple[int, ...]) -> None:
         """Let others see which reviews this request answers, and that it takes no more."""
+        ...
+
+    def announce(self, run: Dispatched) -> None:
+        """Let others see which run is this request's: that one alone may tell of itself."""
+        ...
+
+    def news(self) -> list[RunNews]:
+        """What the run has said of itself since the last look, in the order of arrival."""
         ...
 
 

@@ -21,6 +21,7 @@ class Tools:
     run_deadline_s: float
     poll_interval_s: float
     run_lookup_grace_s: float
+    progress_pace_s: float = 20.0
     running_deadline_s: float = 2 * 3600.0
     cancel_deadline_s: float = 900.0
     review_window_s: float = 60.0

@@ -47,6 +47,7 @@ STEPS = (
     "prepare",
     "label_state",
     "dispatch",
+    "look_at_queue",
     "show_run",
     "look_at_run",
     "collect",
@@ -230,7 +231,10 @@ class _Generation:
             self.telling.say_outcome(number, ended.text)
         if ended.end == "invalid" or self.run is not None:
             self._label_end(ended.end)
-        body = progress.progress_ended(job, good=good, summary=ended.summary, run_url=run_url)
+        took_s = at_s - self.run.at_s if self.run else None
+        body = progress.progress_ended(
+            job, good=good, summary=ended.summary, run_url=run_url, took_s=took_s
+        )
         self.telling.show(body, "close_progress")
 
     def _label_end(self, end: End) -> None:

@@ -42,6 +42,7 @@ def run(row: dict[str, Any]) -> Run:
         status=row.get("status") or "queued",
         conclusion=row.get("conclusion"),
         attempt=row.get("run_attempt") or 1,
+        repository_id=(row.get("repository") or {}).get("id"),
     )
 
 

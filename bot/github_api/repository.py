@@ -30,7 +30,8 @@ from bot.permissions import Role
 
 # A run is looked for among the newest dispatches only.
 MAX_RUNS_SEEN = 300
-_UNFINISHED = ("queued", "in_progress")
+# `pending`: it waits for its concurrency group, as all but one do on a busy GPU.
+_UNFINISHED = ("queued", "pending", "in_progress")
 
 
 class Repository:

@@ -48,6 +48,7 @@ class Run:
     status: str
     conclusion: str | None
     attempt: int
+    repository_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from typing import Any
 from bot.standin.auth import Authority
 from bot.standin.blobs import Blobs
 from bot.standin.faults import Faults
+from bot.standin.oidc import Issuer
 from bot.standin.shapes import actions, issues, pulls, repositories
 from bot.standin.state import (
     Account,
@@ -56,6 +57,7 @@ class Hub:
     webhooks: Webhooks
     faults: Faults
     blobs: Blobs
+    issuer: Issuer
     start_run: Callable[[Repository, WorkflowRun, WorkflowFile], None]
     cancel_run: Callable[[int], None]
     base: str = ""

@@ -24,6 +24,7 @@ from bot.standin.gate import Gate, Incoming
 from bot.standin.git_store import GitStore
 from bot.standin.hub import Hub
 from bot.standin.job import RunnerCommand
+from bot.standin.oidc import Issuer
 from bot.standin.people import Person
 from bot.standin.runs import Runs
 from bot.standin.state import Account, Repository, Role, State
@@ -68,6 +69,7 @@ class StandIn:
             webhooks=webhooks,
             faults=self.faults,
             blobs=blobs.Blobs(),
+            issuer=Issuer(),
             start_run=self.runs.enqueue,
             cancel_run=self.runs.cancel,
         )
@@ -88,6 +90,11 @@ class StandIn:
     @property
     def private_key_pem(self) -> str:
         return self.hub.authority.private_key_pem
+
+    @property
+    def issuer(self) -> Issuer:
+        """Who signs the OIDC tokens of jobs here."""
+        return self.hub.issuer
 
     @property
     def webhook_url(self) -> str | None:
@@ -122,6 +129,7 @@ class StandIn:
         port = listener.getsockname()[1]
         self.hub.base = f"http://127.0.0.1:{port}"
         self.hub.blobs.base = f"http://localhost:{port}"
+        self.hub.issuer.base = self.hub.base
         config = uvicorn.Config(
             _app(self.hub, self.gate),
             log_level="warning",
@@ -219,6 +227,8 @@ def _app(hub: Hub, gate: Gate) -> FastAPI:
         if data is None:
             return Response("This link has expired", status_code=403)
         return Response(data, media_type="application/zip")
+
+    hub.issuer.add_routes(app)
 
     async def api(request: Request) -> Response:
         incoming = Incoming(

@@ -43,6 +43,7 @@ class WorkflowFile:
     script: str
     env: Mapping[str, str]
     timeout_s: float
+    id_token: bool  # the job may ask for an OIDC token
     pipefail: bool  # `shell: bash` fails a pipe when any part of it fails
     checkout_path: str | None  # below the workspace; None: nothing is checked out
     artifact_name: str
@@ -84,6 +85,7 @@ def parse_workflow(text: str, file_name: str) -> WorkflowFile:
         script=str(step["run"]),
         env=env,
         timeout_s=60.0 * float(minutes),
+        id_token=_permissions(document, job).get("id-token") == "write",
         pipefail=step.get("shell") == "bash",
         checkout_path=None
         if checkout is None
@@ -110,6 +112,12 @@ def _generate_step(document: dict[Any, Any]) -> tuple[dict[str, Any], dict[str, 
             if step.get("id") == "generate" and "run" in step:
                 return job, step
     raise WorkflowFault("the workflow has no step with 'id: generate' and a 'run:' script")
+
+
+def _permissions(document: dict[Any, Any], job: dict[str, Any]) -> dict[str, Any]:
+    """What the job's token may do: its own word, else the file's. `write-all` grants no token."""
+    given = job.get("permissions", document.get("permissions"))
+    return given if isinstance(given, dict) else {}
 
 
 def _step_using(job: dict[str, Any], action: str) -> dict[str, Any] | None:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from bot.permissions import Role
-from bot.records import Job, Note, Regenerate, Standing, Start
+from bot.records import Dispatched, Job, Note, Regenerate, RunNews, Standing, Start
 from bot.standin import Person, Repository, StandIn
 from bot.tools import Tools
 from runner.contract import KernelRequest
@@ -69,6 +69,12 @@ def issue_body() -> Callable[..., str]:
 def bundles() -> ModuleType:
     """The module that makes bundles."""
     return _load("bundle_maker")
+
+
+@pytest.fixture
+def oidc() -> ModuleType:
+    """The module of the OIDC issuer in memory."""
+    return _load("oidc_issuer")
 
 
 @pytest.fixture
@@ -133,6 +139,8 @@ class MemorySteps:
 
     def __init__(self, tools: Tools) -> None:
         self.names: list[str] = []
+        self.announced: list[Dispatched] = []
+        self.to_hear: list[list[RunNews]] = []  # at each look of the workflow
         self.notes: list[Note] = []  # what the workflow is told, in this order
         self.standings: list[Standing] = []
         self.gathered: tuple[int, ...] | None = None
@@ -168,6 +176,12 @@ class MemorySteps:
 
     def announce_gathered(self, review_ids: tuple[int, ...]) -> None:
         self.gathered = review_ids
+
+    def announce(self, run: Dispatched) -> None:
+        self.announced.append(run)
+
+    def news(self) -> list[RunNews]:
+        return self.to_hear.pop(0) if self.to_hear else []
 
 
 @pytest.fixture

@@ -174,6 +174,7 @@ def test_dispatch_run_and_artifact(
     found = client.find_run("generate.yml", request.request_id)
     assert found is not None
     assert found.id == run_id
+    assert found.repository_id == client.run(run_id).repository_id == repository.id
     deadline_s = time.monotonic() + 10
     while client.run(run_id).status != "completed" and time.monotonic() < deadline_s:
         time.sleep(0.02)

@@ -193,8 +193,12 @@ class FakeGitHub:
         return self.labelled.get(number, [])
 
     def unfinished_runs(self, workflow: str) -> list[Run]:
-        runs = [self.run(run_id) for run_id in self.runs]
-        return [run for run in runs if run.status != "completed"]
+        # A list, not a look at one run: nobody's states move on by it.
+        states = [
+            (fake.run, fake.states[0][0] if fake.states else "queued")
+            for fake in self.runs.values()
+        ]
+        return [replace(run, status=status) for run, status in states if status != "completed"]
 
     def cancel_run(self, run_id: int) -> None:
         self.cancelled.append(run_id)

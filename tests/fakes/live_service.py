@@ -97,6 +97,8 @@ def environment(standin: StandIn, state: Path, port: int) -> dict[str, str]:
         "KERNELWRIGHT_STATE_DIR": str(state),
         "KERNELWRIGHT_PORT": str(port),
         "KERNELWRIGHT_POLL_INTERVAL_S": "0.2",
+        "KERNELWRIGHT_OIDC_ISSUER": standin.issuer.url,
+        "KERNELWRIGHT_PROGRESS_PACE_S": "0.1",
         "KERNELWRIGHT_SECONDS_BETWEEN_REQUESTS": "0",
         "KERNELWRIGHT_SECONDS_BETWEEN_WRITES": "0",
         "KERNELWRIGHT_CREATIONS_PER_MINUTE": "10000",

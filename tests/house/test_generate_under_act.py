@@ -37,7 +37,8 @@ set -eu
 [ -z "${KERNEL_REQUEST+set}" ]
 mkdir -p "$RUNNER_TEMP/out/bundle"
 cp "$RUNNER_TEMP/request.json" "$RUNNER_TEMP/out/bundle/"
-env | grep -E '^(KERNELWRIGHT_|OPENAI_|PYTHONSAFEPATH)' | sort > "$RUNNER_TEMP/out/bundle/env.txt"
+shown='^(KERNELWRIGHT_|[A-Z]+_(BASE_URL|API_KEY)=.|PYTHONSAFEPATH)'
+env | grep -E "$shown" | sort > "$RUNNER_TEMP/out/bundle/env.txt"
 """
 
 
@@ -165,7 +166,11 @@ def test_the_request_reaches_the_runner_byte_for_byte(
     assert (ran.artifact / "request.json").read_text() == request_document.model_dump_json()
     assert (ran.artifact / "env.txt").read_text().splitlines() == [
         "KERNELWRIGHT_ALLOW_NO_SANDBOX=",
+        "KERNELWRIGHT_CONTEXT_TOKENS=",
         "KERNELWRIGHT_MODEL=deepseek-r1",
+        "KERNELWRIGHT_OIDC_AUDIENCE=",
+        "KERNELWRIGHT_PRICES=",
+        "KERNELWRIGHT_PROGRESS_URL=",
         "OPENAI_API_KEY=sk-not-a-real-key",
         "OPENAI_BASE_URL=http://models.internal/v1",
         "PYTHONSAFEPATH=1",
