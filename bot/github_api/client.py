@@ -77,7 +77,7 @@ class PyGithubApp:
             )
         return Repository(self._rest(auth), full_name)
 
-    def _rest(self, auth: Auth.Auth) -> Rest:
+    def _rest(self, auth: Auth.Auth | None) -> Rest:
         return Rest(
             auth,
             self._settings.github_api_url,

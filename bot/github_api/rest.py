@@ -26,7 +26,7 @@ class Rest:
     """One authenticated session. Paths are relative to the API's root."""
 
     def __init__(
-        self, auth: Auth.Auth, base_url: str, *, request_gap_s: float, write_gap_s: float
+        self, auth: Auth.Auth | None, base_url: str, *, request_gap_s: float, write_gap_s: float
     ) -> None:
         self._client = Github(
             auth=auth,
@@ -79,6 +79,15 @@ class Rest:
             if len(items) < PER_PAGE:
                 return
             page += 1
+
+    def headers(self, path: str) -> dict[str, Any]:
+        """The headers (lower-case names) of a GET, also where GitHub refuses it."""
+        try:
+            return self._client.requester.requestJson("GET", path)[1]
+        except GithubException as error:
+            raise _error(error) from error
+        except (OSError, ValueError) as error:
+            raise GitHubUnavailable(0, f"no usable answer from GitHub: {error}") from error
 
 
 def _error(error: GithubException) -> GitHubError:

@@ -21,7 +21,14 @@ OUTPUT = Path(__file__).with_name("github_openapi.json")
 _REPO = "/repos/{owner}/{repo}"
 
 ENDPOINTS: dict[str, tuple[str, ...]] = {
+    "/meta": ("get",),
     "/app": ("get",),
+    "/app/hook/config": ("get",),
+    "/app/hook/deliveries": ("get",),
+    "/app/installations": ("get",),
+    "/app-manifests/{code}/conversions": ("post",),
+    "/installation/repositories": ("get",),
+    "/orgs/{org}/actions/runners": ("get",),
     "/app/installations/{installation_id}/access_tokens": ("post",),
     "/users/{username}": ("get",),
     _REPO: ("get",),
@@ -37,6 +44,7 @@ ENDPOINTS: dict[str, tuple[str, ...]] = {
     f"{_REPO}/labels": ("get", "post"),
     f"{_REPO}/labels/{{name}}": ("get",),
     f"{_REPO}/collaborators/{{username}}/permission": ("get",),
+    f"{_REPO}/actions/runners": ("get",),
     f"{_REPO}/actions/workflows/{{workflow_id}}": ("get",),
     f"{_REPO}/actions/workflows/{{workflow_id}}/dispatches": ("post",),
     f"{_REPO}/actions/workflows/{{workflow_id}}/runs": ("get",),
