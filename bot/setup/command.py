@@ -6,6 +6,7 @@ Owns the exit code. Everything that can be refused is refused before a browser i
 from __future__ import annotations
 
 import argparse
+import secrets
 import socket
 import sys
 import threading
@@ -74,7 +75,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _serve(options: argparse.Namespace, flow: Flow, listener: socket.socket) -> None:
     port = listener.getsockname()[1]
-    base_url = f"http://127.0.0.1:{port}"
+    base_url = f"http://127.0.0.1:{port}/{secrets.token_urlsafe(16)}/"
 
     def stop() -> None:
         server.should_exit = True

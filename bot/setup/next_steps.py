@@ -27,7 +27,7 @@ def next_steps(app: NewApp, env_file: Path) -> tuple[Step, ...]:
         ),
         Step(text="Start the service", command=f"kernelwright serve --env-file {file}"),
         Step(
-            text="Copy the workflows and the issue form, create the label: then check everything",
+            text="Copy the workflows and the issue form, and make the label; this names the rest",
             command=f"kernelwright doctor --env-file {file}",
         ),
     )

@@ -17,7 +17,11 @@ from bot.setup.next_steps import Step
 
 _FIELDS = (
     ("url", "Address of the service", "Where GitHub will reach it, such as "),
-    ("name", "Name of the App", f"Nobody else on GitHub may have it. {NAME_MAX_CHARS} characters."),
+    (
+        "name",
+        "Name of the App",
+        f"Nobody else on GitHub has it; up to {NAME_MAX_CHARS} letters.",
+    ),
     ("organization", "Organisation", "Who will own the App; empty for your own account."),
 )
 _EXAMPLE_URL = "https://kernels.example.com"
@@ -45,7 +49,7 @@ def start_page(given: Mapping[str, str], fault: PlanFault | None, review: str) -
     labels = "".join(_field(*field, given, fault) for field in _FIELDS)
     weight = "" if review else ' class="first"'
     form = (
-        f'<section><h2>The App</h2><form method="get" action="/">{labels}'
+        f'<section><h2>The App</h2><form method="get" action="./">{labels}'
         f'<button id="check"{weight}>Check</button></form></section>'
     )
     intro = "GitHub makes the App and hands its key to this machine. Nothing is copied by hand."
@@ -90,7 +94,7 @@ def done_page(app_name: str, env_file: str, steps: Sequence[Step]) -> str:
     items = "".join(_step(step) for step in steps)
     body = f"<section><h2>What is left</h2><ol>{items}</ol></section>"
     intro = f"The settings are in <code>{escape(env_file)}</code>, which only you can read."
-    return _document(f"{app_name} is there", intro, body)
+    return _document(f"The App {app_name} is ready", intro, body)
 
 
 def _step(step: Step) -> str:
@@ -106,7 +110,7 @@ def _step(step: Step) -> str:
 def fault_page(message: str) -> str:
     body = (
         f'<section class="fault"><h2>This did not work</h2><p id="fault">{escape(message)}</p>'
-        '<a class="button" href="/">Start again</a></section>'
+        '<a class="button" href="./">Start again</a></section>'
     )
     return _document("Create the GitHub App", "", body)
 

@@ -1,13 +1,14 @@
 """The local web server of `setup`: the form, the way to GitHub and the way back.
 
-Owns the routes and the answers' headers. Listens on the loopback interface only, answers to that
-name only, and ends by itself when the flow is over.
+Owns the routes and the answers' headers. Answers to the name of this machine only, below a path
+that only the terminal shows: others with an account here must not bring it an App of theirs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from fastapi import FastAPI, Request
 from fastapi.concurrency import run_in_threadpool
@@ -20,13 +21,13 @@ from bot.setup.flow import Flow, FlowFault
 from bot.setup.manifest import PlanFault, creation_url, make_plan, manifest_json
 from bot.setup.next_steps import next_steps
 
-CALLBACK = "/created"
+CALLBACK = "created"
 _NAMES = ("url", "name", "organization")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """What the pages are about. `given` is what the command line said; `base_url` is our own."""
+    """What the pages are about. `given`: the command line's words; `base_url`: ours, with path."""
 
     flow: Flow
     github_url: str
@@ -52,8 +53,9 @@ def create_site(site: Site) -> FastAPI:
     def icon() -> Response:
         return Response(status_code=204)
 
-    app.add_api_route("/", start, methods=["GET"])
-    app.add_api_route(CALLBACK, created, methods=["GET"])
+    secret_path = urlsplit(site.base_url).path
+    app.add_api_route(secret_path, start, methods=["GET"])
+    app.add_api_route(secret_path + CALLBACK, created, methods=["GET"])
     app.add_api_route("/favicon.ico", icon, methods=["GET"])
     return app
 
