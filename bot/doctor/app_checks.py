@@ -76,11 +76,14 @@ def installations(found: Collection[InstallationFacts], app: AppFacts) -> Iterat
             remedy=f"install it: {app.html_url}/installations/new",
         )
     for each in found:
-        yield _installation(each)
+        yield _installation(each, app)
 
 
-def _installation(each: InstallationFacts) -> Finding:
-    missing = missing_permissions(each.permissions)
+def _installation(each: InstallationFacts, app: AppFacts) -> Finding:
+    # What the App does not even ask for is its own finding, and nobody there could accept it.
+    unasked = {*missing_permissions(app.permissions), *_missing_events(app.events)}
+    lacking = [*missing_permissions(each.permissions), *_missing_events(each.events)]
+    refused = [name for name in lacking if name not in unasked]
     name = f"installed on {each.account}"
     if each.is_suspended:
         return Finding(
@@ -90,13 +93,12 @@ def _installation(each: InstallationFacts) -> Finding:
             detail="suspended: GitHub sends no webhooks and takes no calls",
             remedy=f"unsuspend it: {each.html_url}",
         )
-    if missing or _missing_events(each.events):
-        lacking = [*missing, *_missing_events(each.events)]
+    if refused:
         return Finding(
             subject=SUBJECT,
             name=name,
             state="failed",
-            detail=f"not accepted there: {', '.join(lacking)}",
+            detail=f"not accepted there: {', '.join(refused)}",
             remedy=f"let the owner accept what the App asks for: {each.html_url}",
         )
     return Finding(subject=SUBJECT, name=name, state="ok", detail="everything accepted")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -31,6 +32,8 @@ _SETTINGS_REMEDY = "kernelwright setup writes them to a file; --env-file FILE re
 def run(argv: Sequence[str]) -> int:
     """Examine, and print every finding as soon as it is known."""
     options = _parser().parse_args(argv)
+    # What GitHub refuses becomes a finding; PyGithub would say it a second time, on stderr.
+    logging.getLogger("github").setLevel(logging.CRITICAL)
     found: list[Finding] = []
     was_examined = True
     try:

@@ -57,8 +57,10 @@ class Examination:
         )
         yield app_checks.permissions(app)
         yield app_checks.events(app)
+        installations: list[InstallationFacts] = []
+        yield from self._asked("installed", lambda: self._installed(app, installations))
         yield from self._asked("webhook", lambda: iter(self._hook(app)))
-        yield from self._asked("installed", lambda: self._installed(app))
+        yield from self._asked("repositories", lambda: self._repositories(app, installations))
 
     def _hook(self, app: AppFacts) -> list[Finding]:
         hook = self.inspector.hook()
@@ -69,9 +71,13 @@ class Examination:
             found.append(hook_checks.reachable(hook.url, secret))
         return found
 
-    def _installed(self, app: AppFacts) -> Iterator[Finding]:
-        installations = self.inspector.installations()
-        yield from app_checks.installations(installations, app)
+    def _installed(self, app: AppFacts, found: list[InstallationFacts]) -> Iterator[Finding]:
+        found += self.inspector.installations()
+        yield from app_checks.installations(found, app)
+
+    def _repositories(
+        self, app: AppFacts, installations: Collection[InstallationFacts]
+    ) -> Iterator[Finding]:
         everything = [
             (each, repository)
             for each in installations

@@ -101,8 +101,10 @@ class Inspector(PyGithubApp):
 
     def hook(self) -> HookFacts:
         row = self._app_rest().call("GET", "/app/hook/config")
+        url = str(row.get("url") or "")
         return HookFacts(
-            url=row.get("url") or "",
+            # PyGithub puts the request's own path into an answer that has no `url`.
+            url=url if "://" in url else "",
             content_type=row.get("content_type") or "form",
             is_signed=bool(row.get("secret")),
             checks_certificates=str(row.get("insecure_ssl") or "0") == "0",

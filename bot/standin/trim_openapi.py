@@ -109,7 +109,7 @@ def references(node: Any) -> set[tuple[str, str]]:
 
 
 def _correct(cut: dict[str, Any]) -> None:
-    """Mend the two places where the description is narrower than GitHub itself."""
+    """Mend the three places where the description is narrower than GitHub itself."""
     # Labels may be a bare list of names: PyGithub sends one.
     operation = cut["paths"][f"{_REPO}/issues/{{issue_number}}/labels"]["post"]
     schema = operation["requestBody"]["content"]["application/json"]["schema"]
@@ -117,6 +117,11 @@ def _correct(cut: dict[str, Any]) -> None:
     # An outdated review comment has no line any more.
     comment = cut["components"]["schemas"]["review-comment"]
     comment["properties"]["line"]["nullable"] = True
+    # An installation belongs to an account or to an enterprise, never to both at once.
+    answer = cut["paths"]["/app/installations"]["get"]["responses"]["200"]
+    item = answer["content"]["application/json"]["schema"]["items"]
+    account = item["properties"]["account"]
+    account["anyOf"] = account.pop("allOf")
 
 
 def trim(description: dict[str, Any]) -> dict[str, Any]:
