@@ -18,6 +18,8 @@ from bot.handlers import REQUEST_LABEL
 
 _RUNS_ON = re.compile(r"^\s+runs-on:\s*(?P<labels>[^#\n]+)", re.MULTILINE)
 _DEFAULT_LABELS = frozenset({"gpu"})
+# The labels that `fromJSON(inputs.runner || '["gpu"]')` falls back to.
+_FALLBACK = re.compile(r"'(?P<json>\[[^']*\])'")
 _RUNNER_REMEDY = (
     "start a runner with these labels (Settings, Actions, Runners); a fleet that scales to zero "
     "shows none while it is idle"
@@ -138,9 +140,15 @@ def _runner(at: Examined, workflow: str | None) -> Finding:
 def runs_on(workflow: str) -> frozenset[str]:
     """The labels that the workflow's job asks for; `gpu` where they cannot be told."""
     match = _RUNS_ON.search(workflow)
-    if match is None or "${{" in match["labels"]:
+    if match is None:
         return _DEFAULT_LABELS
-    labels = match["labels"].strip().strip("[]").split(",")
+    text = match["labels"].strip()
+    if "${{" in text:
+        fallback = _FALLBACK.search(text)
+        if fallback is None:
+            return _DEFAULT_LABELS
+        text = fallback["json"]
+    labels = text.strip("[]").split(",")
     return frozenset(label.strip().strip("\"'").lower() for label in labels)
 
 

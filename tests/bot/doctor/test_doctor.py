@@ -16,6 +16,7 @@ import pytest
 
 from bot.doctor import app_checks, hook_checks
 from bot.doctor.command import run
+from bot.doctor.repository_checks import runs_on
 from bot.doctor.shipped import FILES, FORM, GENERATE, VERIFY, shipped
 from bot.github_api.inspection import DeliveryFacts
 from bot.standin import Repository, StandIn
@@ -331,6 +332,21 @@ def test_a_certificate_that_nobody_checks_is_told(standin, repository, capsys) -
     standin.hub.registration.hook_insecure_ssl = "1"
     standin.webhook_url = "https://127.0.0.1:9/webhook"
     assert examine(capsys)[1]["webhook"]["state"] == "note"
+
+
+@pytest.mark.parametrize(
+    ("line", "labels"),
+    [
+        ("runs-on: gpu", {"gpu"}),
+        ("runs-on: gpu # the machine", {"gpu"}),
+        ("runs-on: [self-hosted, 'GPU']", {"self-hosted", "gpu"}),
+        ("""runs-on: ${{ fromJSON(inputs.runner || '["gpu", "h200"]') }}""", {"gpu", "h200"}),
+        ("runs-on: ${{ vars.RUNNER }}", {"gpu"}),
+        ("timeout-minutes: 5", {"gpu"}),
+    ],
+)
+def test_reads_the_labels_that_a_workflow_asks_for(line: str, labels: set[str]) -> None:
+    assert runs_on(f"jobs:\n  generate:\n    {line}\n") == labels
 
 
 def test_an_app_that_is_installed_nowhere(standin, repository, capsys) -> None:
