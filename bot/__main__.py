@@ -15,7 +15,7 @@ import socket
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from bot.errors import GitHubUnavailable, SettingsError
 
@@ -104,8 +104,15 @@ def _serve(arguments: list[str]) -> int:
     os._exit(0)
 
 
+class _OneLineParser(argparse.ArgumentParser):
+    """Tells misuse as everything else here does: in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        sys.exit(_fail(f"{message}; try {self.prog} --help"))
+
+
 def _serve_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="kernelwright serve", description="Run the service.")
+    parser = _OneLineParser(prog="kernelwright serve", description="Run the service.")
     parser.add_argument(
         "--env-file",
         type=Path,

@@ -64,6 +64,10 @@ def _start(settings: Settings, github_app: GitHubApp | None) -> _Service:
         run_deadline_s=settings.run_deadline_s,
         poll_interval_s=settings.poll_interval_s,
         run_lookup_grace_s=settings.run_lookup_grace_s,
+        running_deadline_s=settings.running_deadline_s,
+        cancel_deadline_s=settings.cancel_deadline_s,
+        review_window_s=settings.review_window_s,
+        supersede_patience_s=settings.supersede_patience_s,
     )
     durable = Durable(settings, tools)
     durable.open()

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetWorkflowID, WorkflowStatus
@@ -19,17 +20,28 @@ from pydantic import TypeAdapter, ValidationError
 
 from bot import steps as step
 from bot.reception import receive
-from bot.records import Delivery, Ended, Job
+from bot.records import (
+    Delivery,
+    Ended,
+    Job,
+    Note,
+    Request,
+    RunStarted,
+    Standing,
+    VerifyJob,
+)
 from bot.settings import Settings
 from bot.tools import Tools
+from bot.verification import verification
 from bot.workflow import abandon, generation
 
 R = TypeVar("R")
 log = logging.getLogger(__name__)
 # Pinned: DBOS recovers what the same version started, and its default changes with the code.
 APPLICATION_VERSION = "1"
-_GENERATION, _DELIVERY = "generation", "delivery"
-_RUN_TOPIC = "run"
+_GENERATION, _DELIVERY, _VERIFICATION = "generation", "delivery", "verification"
+_NOTE_TOPIC = "note"
+_STANDING, _GATHERED = "standing", "gathered"
 _UNFINISHED = ["PENDING", "ENQUEUED", "DELAYED"]
 _NOTICE_INTERVAL_S = 0.1
 
@@ -48,8 +60,18 @@ class DbosSteps:
     def do(self, name: str, act: Callable[[], None]) -> None:
         step.outcome(self._record(name, act))
 
-    def wait(self, timeout_s: float) -> None:
-        DBOS.recv(_RUN_TOPIC, timeout_seconds=timeout_s)
+    def wait(self, timeout_s: float) -> Note | None:
+        note = DBOS.recv(_NOTE_TOPIC, timeout_seconds=timeout_s)
+        return Note.model_validate(note) if note is not None else None
+
+    def pause(self, seconds: float) -> None:
+        DBOS.sleep(seconds)
+
+    def stand(self, standing: Standing) -> None:
+        DBOS.set_event(_STANDING, standing.model_dump(mode="json"))
+
+    def announce_gathered(self, review_ids: tuple[int, ...]) -> None:
+        DBOS.set_event(_GATHERED, list(review_ids))
 
     def _record(self, name: str, act: Callable[[], Any]) -> dict[str, Any]:
         workflow_id = DBOS.workflow_id or ""
@@ -84,6 +106,11 @@ class Durable:
         def run_delivery(document: dict[str, Any]) -> None:
             receive(steps, tools, self, Delivery.model_validate(document))
 
+        @DBOS.workflow(name=_VERIFICATION)
+        def run_verification(document: dict[str, Any]) -> None:
+            verification(steps, tools, VerifyJob.model_validate(document))
+
+        self._run_verification = run_verification
         self._run_generation = run_generation
         self._run_delivery = run_delivery
 
@@ -137,15 +164,57 @@ class Durable:
         rows = DBOS.list_workflows(name=_GENERATION, workflow_ids=ids, load_input=False)
         return {row.workflow_id: _read_end(row) for row in rows}
 
-    def start(self, job: Job) -> None:
-        with SetWorkflowID(job.request_id):
-            DBOS.start_workflow(self._run_generation, job.model_dump(mode="json"))
+    def latest(self, repository: str, issue_number: int) -> Request | None:
+        rows = DBOS.list_workflows(name=_GENERATION, sort_desc=True)
+        for row in rows:
+            job = _read_job(row)
+            if job and (job.repository, job.issue_number) == (repository, issue_number):
+                return _read_request(row)
+        return None
 
-    def wake(self, request_id: str, key: str) -> None:
+    def runs_since(self, repository: str, since_s: float) -> list[RunStarted]:
+        start = datetime.fromtimestamp(since_s, UTC).isoformat()
+        rows = DBOS.list_workflows(name=_GENERATION, start_time=start)
+        found: list[RunStarted] = []
+        for row in rows:
+            job = _read_job(row)
+            # One that ended before its run was dispatched has spent nothing.
+            spent = row.status in _UNFINISHED or _read_end(row).dispatched
+            if job and job.repository.lower() == repository.lower() and spent:
+                at_s = (row.created_at or 0) / 1000.0  # DBOS keeps milliseconds
+                found.append(RunStarted(sender=job.cause.sender, at_s=at_s))
+        return found
+
+    def request(self, request_id: str) -> Request | None:
+        rows = DBOS.list_workflows(name=_GENERATION, workflow_ids=[request_id])
+        return _read_request(rows[0]) if rows else None
+
+    def standing(self, request_id: str) -> Standing | None:
+        known = DBOS.get_event(request_id, _STANDING, timeout_seconds=0)
+        return Standing.model_validate(known) if known is not None else None
+
+    def gathered(self, request_id: str, timeout_s: float) -> tuple[int, ...]:
+        known = DBOS.get_event(request_id, _GATHERED, timeout_seconds=timeout_s)
+        return tuple(known or ())
+
+    def start(self, job: Job) -> bool:
+        document = job.model_dump(mode="json")
+        with SetWorkflowID(job.request_id):
+            DBOS.start_workflow(self._run_generation, document)
+        # Another replica may have chosen the same id for other words: the first one is kept.
+        (row,) = DBOS.list_workflows(workflow_ids=[job.request_id], load_output=False)
+        return _read_job(row) == job
+
+    def start_verification(self, job: VerifyJob) -> None:
+        with SetWorkflowID(job.request_id):
+            DBOS.start_workflow(self._run_verification, job.model_dump(mode="json"))
+
+    def tell(self, request_id: str, note: Note, key: str) -> None:
         try:
-            DBOS.send(request_id, "moved", _RUN_TOPIC, idempotency_key=key)
+            document = note.model_dump(mode="json")
+            DBOS.send(request_id, document, _NOTE_TOPIC, idempotency_key=key)
         except dbos_error.DBOSNonExistentWorkflowError:
-            log.info("a run of %s moved, which is no request of this service", request_id)
+            log.info("%s for %s, which is no request of this service", note.kind, request_id)
 
 
 def _read_job(row: WorkflowStatus) -> Job | None:
@@ -153,6 +222,14 @@ def _read_job(row: WorkflowStatus) -> Job | None:
         return Job.model_validate(row.input["args"][0]) if row.input else None
     except (LookupError, ValidationError):
         return None
+
+
+def _read_request(row: WorkflowStatus) -> Request | None:
+    job = _read_job(row)
+    if job is None:
+        return None
+    ended = _read_end(row) if row.status not in _UNFINISHED else None
+    return Request(job=job, opened_s=(row.created_at or 0) / 1000.0, ended=ended)
 
 
 def _read_end(row: WorkflowStatus) -> Ended:

@@ -13,10 +13,11 @@ Wire data that breaks the contract raises `runner.errors.ContractError` and its 
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 # How a request ended, as its last record and its comments say it.
-End = Literal["published", "refused", "invalid", "unsolved", "failed"]
+End = Literal["published", "refused", "invalid", "unsolved", "cancelled", "superseded", "failed"]
+ENDS: tuple[End, ...] = get_args(End)
 
 
 class BotError(Exception):

@@ -44,6 +44,19 @@ class Settings(BaseSettings):
     log_level: str = "INFO"
     # GitHub cancels a self-hosted job that waited 24 h for its machine; the longest run has 90 min.
     run_deadline_s: Annotated[float, Field(gt=0)] = 26 * 3600.0
+    # The job itself ends after 90 min; what is silent for longer has lost its machine.
+    running_deadline_s: Annotated[float, Field(gt=0)] = 2 * 3600.0
+    # From the wish to stop to the end of the run: the loop may be in its final verdict.
+    cancel_deadline_s: Annotated[float, Field(gt=0)] = 900.0
+    # How long a newer round waits for the older one to make way.
+    supersede_patience_s: Annotated[float, Field(ge=0)] = 1800.0
+    # Reviews that come within this time of the first are one round; 0 takes each by itself.
+    review_window_s: Annotated[float, Field(ge=0)] = 60.0
+    # How often missed labels, failed deliveries and orphaned runs are looked for.
+    reconcile_interval_s: Annotated[float, Field(gt=0)] = 300.0
+    # GitHub's limits for what an installation creates; divide them among several replicas.
+    creations_per_minute: Annotated[int, Field(gt=0)] = 80
+    creations_per_hour: Annotated[int, Field(gt=0)] = 500
     poll_interval_s: Annotated[float, Field(gt=0)] = 60.0
     # How long one step repeats itself while GitHub is down or limits the rate.
     github_patience_s: Annotated[float, Field(ge=0)] = 3600.0

@@ -86,6 +86,7 @@ class Service:
             # Pacing spares GitHub; there is nobody to spare here.
             "SECONDS_BETWEEN_REQUESTS": "0",
             "SECONDS_BETWEEN_WRITES": "0",
+            "REVIEW_WINDOW_S": "0",
         }
         return {
             **inherited,

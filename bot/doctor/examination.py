@@ -82,7 +82,7 @@ class Examination:
             (each, repository)
             for each in installations
             if not each.is_suspended
-            for repository in self.inspector.repositories(each)
+            for repository in self.inspector.repositories_of(each)
         ]
         wanted = {name.lower() for name in self.only}
         chosen = [pair for pair in everything if not wanted or pair[1].full_name.lower() in wanted]

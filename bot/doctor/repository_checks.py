@@ -7,14 +7,18 @@ App may not see is said to be unseen, never guessed.
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from bot.config import PATH as CONFIG
+from bot.config_file import fetch_config
 from bot.doctor.finding import Finding, State
 from bot.doctor.shipped import FILES, FORM, GENERATE, shipped
 from bot.errors import GitHubError, GitHubUnavailable, NotFound
+from bot.github_api import GitHub
 from bot.github_api.inspection import Inspector, InstallationFacts, RepositoryFacts, RunnerFacts
-from bot.handlers import REQUEST_LABEL
+from bot.records import ConfigRead
 
 _RUNS_ON = re.compile(r"^\s+runs-on:\s*(?P<labels>[^#\n]+)", re.MULTILINE)
 _DEFAULT_LABELS = frozenset({"gpu"})
@@ -41,21 +45,31 @@ class Examined:
     def found(self, name: str, state: State, detail: str, remedy: str = "") -> Finding:
         return Finding(subject=self.name, name=name, state=state, detail=detail, remedy=remedy)
 
+    @property
+    def github(self) -> GitHub:
+        return self.inspector.repository(self.name, self.installation.id)
+
     def read(self, path: str) -> str | None:
-        github = self.inspector.repository(self.name, self.installation.id)
-        return github.read_file(path, self.repository.default_branch)
+        return self.github.read_file(path, self.repository.default_branch)
 
 
 def examine(at: Examined) -> Iterator[Finding]:
     """Everything about one repository. Raises GitHubUnavailable."""
     yield _open(at)
-    yield _label(at)
+    read = fetch_config(at.github)
+    if read.faults:
+        yield _bad_configuration(at, read)
+    else:
+        yield at.found(CONFIG, "ok", "read, or absent: the defaults hold")
+    yield _label(at, read.label)
     own = {path: at.read(path) for path in FILES}
     for path in FILES:
         yield _file(at, path, own[path])
         if path != FORM and own[path] is not None:
             yield _enabled(at, path.rsplit("/", 1)[1])
-    yield _runner(at, own[GENERATE])
+    asked = read.config.runner_labels if read.config else ()
+    wanted = frozenset(label.lower() for label in asked) or runs_on(own[GENERATE] or "")
+    yield _runner(at, wanted)
 
 
 def _open(at: Examined) -> Finding:
@@ -68,14 +82,24 @@ def _open(at: Examined) -> Finding:
     return at.found("repository", "ok", f"default branch {at.repository.default_branch}")
 
 
-def _label(at: Examined) -> Finding:
-    if at.inspector.has_label(at.installation, at.name, REQUEST_LABEL):
-        return at.found("label", "ok", REQUEST_LABEL)
+def _bad_configuration(at: Examined, read: ConfigRead) -> Finding:
+    told = "; ".join(
+        f"line {fault.line}: {fault.message}" if fault.line else fault.message
+        for fault in read.faults
+    )
+    remedy = f"correct {CONFIG} on {at.repository.default_branch}: until then requests are refused"
+    return at.found(CONFIG, "failed", told, remedy)
+
+
+def _label(at: Examined, label: str) -> Finding:
+    if at.inspector.has_label(at.installation, at.name, label):
+        return at.found("label", "ok", label)
     return at.found(
         "label",
         "failed",
-        f"there is no {REQUEST_LABEL}, and GitHub drops it from the form without a word",
-        f"gh label create {REQUEST_LABEL} --repo {at.name}, or {at.repository.html_url}/labels",
+        f"there is no {label}, and GitHub drops it from the form without a word",
+        f"gh label create {shlex.quote(label)} --repo {at.name}, "
+        f"or {at.repository.html_url}/labels",
     )
 
 
@@ -106,9 +130,8 @@ def _enabled(at: Examined, file: str) -> Finding:
     return at.found(name, "failed", state.replace("_", " "), remedy)
 
 
-def _runner(at: Examined, workflow: str | None) -> Finding:
-    """A runner that is online and has all labels that the repository's own workflow asks for."""
-    wanted = runs_on(workflow or "")
+def _runner(at: Examined, wanted: frozenset[str]) -> Finding:
+    """A runner that is online and has all of these labels."""
     told = ", ".join(sorted(wanted))
     seen: list[RunnerFacts] = []
     unseen: list[str] = []

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from bot.errors import GitHubError
-from bot.github_api.rest import Rest
+from bot.github_api.rest import Gaps, Rest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +27,7 @@ class NewApp:
 
 def convert_manifest(api_url: str, code: str) -> NewApp:
     """Hand in `code`, within the hour and once. Raises NotFound for a code that is spent or old."""
-    rest = Rest(None, api_url, request_gap_s=0, write_gap_s=0)
+    rest = Rest(None, api_url, Gaps(request_s=0, write_s=0))
     row = rest.call("POST", f"/app-manifests/{quote(code, safe='')}/conversions")
     try:
         return _new_app(row)

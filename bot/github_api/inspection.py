@@ -13,8 +13,6 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import quote
 
-from github import Auth
-
 from bot.github_api.client import PyGithubApp
 from bot.github_api.rest import Rest
 
@@ -83,7 +81,8 @@ class Inspector(PyGithubApp):
 
     def server_time(self) -> datetime | None:
         """GitHub's clock, to the second; asked without credentials, which a wrong clock spoils."""
-        text = str(self._rest(None).headers("/meta").get("date") or "")
+        rest = Rest(None, self._settings.github_api_url, self._gaps)
+        text = str(rest.headers("/meta").get("date") or "")
         try:
             moment = parsedate_to_datetime(text)
         except ValueError:
@@ -127,7 +126,7 @@ class Inspector(PyGithubApp):
     def installations(self) -> list[InstallationFacts]:
         return [_installation(row) for row in self._app_rest().pages("/app/installations")]
 
-    def repositories(self, installation: InstallationFacts) -> list[RepositoryFacts]:
+    def repositories_of(self, installation: InstallationFacts) -> list[RepositoryFacts]:
         rows = self._inside(installation).pages("/installation/repositories", "repositories")
         return [
             RepositoryFacts(
@@ -162,15 +161,8 @@ class Inspector(PyGithubApp):
         path = f"/orgs/{quote(installation.account, safe='')}/actions/runners"
         return [_runner(row) for row in self._inside(installation).pages(path, "runners")]
 
-    def _app_rest(self) -> Rest:
-        return self._rest(self._auth)
-
     def _inside(self, installation: InstallationFacts) -> Rest:
-        with self._lock:
-            auth = self._installations.setdefault(
-                installation.id, Auth.AppInstallationAuth(self._auth, installation.id)
-            )
-        return self._rest(auth)
+        return self._installation_rest(installation.id)
 
 
 def _installation(row: dict[str, Any]) -> InstallationFacts:

@@ -1,16 +1,20 @@
 """REST calls through PyGithub's requester, with the bot's own retry rule and errors.
 
 Owns the mapping of answers to `bot.errors`. Refuses to repeat a write: PyGithub's default retry
-repeats a POST after a 502 or a read timeout, and a write that had landed is then done twice.
+repeats a POST after a 502 or a read timeout, and a write that had landed is then done twice. What
+was refused (401) or sent elsewhere (307, 308) did not land, and is repeated once.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
-from github import Auth, Github, GithubRetry
+import urllib3
+from github import Auth, Github
 from github.GithubException import GithubException
 
 from bot.errors import GitHubError, GitHubUnavailable, NotFound
@@ -22,20 +26,55 @@ PER_PAGE = 100
 RATE_LIMIT_WAIT_S = 60.0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gaps:
+    """PyGithub's own pacing: the least time between two requests and between two writes."""
+
+    request_s: float
+    write_s: float
+
+
 class Rest:
-    """One authenticated session. Paths are relative to the API's root."""
+    """One authenticated session. Paths are relative to the API's root.
+
+    `renew` gives a credential in place of one that GitHub no longer takes; `before_create` is
+    called before each request that creates something.
+    """
 
     def __init__(
-        self, auth: Auth.Auth | None, base_url: str, *, request_gap_s: float, write_gap_s: float
+        self,
+        auth: Auth.Auth | None,
+        base_url: str,
+        gaps: Gaps,
+        *,
+        renew: Callable[[Auth.Auth], Auth.Auth] | None = None,
+        before_create: Callable[[], None] | None = None,
     ) -> None:
-        self._client = Github(
+        self._auth = auth
+        self._base_url = base_url
+        self._gaps = gaps
+        self._renew = renew
+        self._before_create = before_create
+        self._client = self._connect(auth)
+
+    def _connect(self, auth: Auth.Auth | None) -> Github:
+        return Github(
             auth=auth,
-            base_url=base_url,
+            base_url=self._base_url,
             timeout=TIMEOUT_S,
             per_page=PER_PAGE,
-            retry=GithubRetry(total=3, backoff_factor=0.2, allowed_methods={"GET"}),
-            seconds_between_requests=request_gap_s or None,
-            seconds_between_writes=write_gap_s or None,
+            # Not PyGithub's own retry: it sleeps through a rate limit, an hour if need be, without
+            # a word in the log. A limit is waited out by the step, which says so.
+            retry=urllib3.Retry(
+                total=3,
+                backoff_factor=0.2,
+                allowed_methods={"GET"},
+                status_forcelist={500, 502, 503, 504},
+                respect_retry_after_header=False,
+                raise_on_status=False,
+            ),
+            seconds_between_requests=self._gaps.request_s or None,
+            seconds_between_writes=self._gaps.write_s or None,
             api_version=API_VERSION,
         )
 
@@ -59,15 +98,37 @@ class Rest:
         json: dict[str, Any] | None = None,
     ) -> tuple[dict[str, Any], Any]:
         """Headers (lower-case names) and decoded answer of one call."""
+        if verb == "POST" and self._before_create is not None:
+            self._before_create()
         try:
-            return self._client.requester.requestJsonAndCheck(
-                verb, path, parameters=query, input=json
-            )
+            return self._ask(verb, path, query, json)
+        except GithubException as error:
+            if error.status == 401 and self._renew is not None and self._auth is not None:
+                # A token can end before its hour: its installation was suspended, or changed.
+                self._auth = self._renew(self._auth)
+                self._client = self._connect(self._auth)
+                return self._repeat(verb, path, query, json)
+            moved_to = _location(error)
+            if moved_to is None:
+                raise _error(error) from error
+            return self._repeat(verb, moved_to, query, json)
+        except (OSError, ValueError) as error:
+            raise _no_answer(error) from error
+
+    def _ask(
+        self, verb: str, path: str, query: dict[str, Any] | None, json: dict[str, Any] | None
+    ) -> tuple[dict[str, Any], Any]:
+        return self._client.requester.requestJsonAndCheck(verb, path, parameters=query, input=json)
+
+    def _repeat(
+        self, verb: str, path: str, query: dict[str, Any] | None, json: dict[str, Any] | None
+    ) -> tuple[dict[str, Any], Any]:
+        try:
+            return self._ask(verb, path, query, json)
         except GithubException as error:
             raise _error(error) from error
         except (OSError, ValueError) as error:
-            # requests' errors are OSErrors; a ValueError is an answer that is not JSON.
-            raise GitHubUnavailable(0, f"no usable answer from GitHub: {error}") from error
+            raise _no_answer(error) from error
 
     def pages(self, path: str, key: str | None = None, **query: Any) -> Iterator[Any]:
         """The items of a list over all its pages; `key` where the list is inside an object."""
@@ -80,6 +141,17 @@ class Rest:
                 return
             page += 1
 
+    def cursor_pages(self, path: str) -> Iterator[Any]:
+        """The items of a list that is paged by the cursor in its `Link` header."""
+        query: dict[str, Any] = {"per_page": PER_PAGE}
+        while True:
+            headers, items = self.exchange("GET", path, query=query)
+            yield from items
+            cursor = _next_cursor(str(headers.get("link") or ""))
+            if cursor is None:
+                return
+            query = {"per_page": PER_PAGE, "cursor": cursor}
+
     def headers(self, path: str) -> dict[str, Any]:
         """The headers (lower-case names) of a GET, also where GitHub refuses it."""
         try:
@@ -87,7 +159,29 @@ class Rest:
         except GithubException as error:
             raise _error(error) from error
         except (OSError, ValueError) as error:
-            raise GitHubUnavailable(0, f"no usable answer from GitHub: {error}") from error
+            raise _no_answer(error) from error
+
+
+def _next_cursor(link: str) -> str | None:
+    for part in link.split(","):
+        target, _, relation = part.partition(";")
+        if 'rel="next"' in relation:
+            found = parse_qs(urlsplit(target.strip(" <>")).query).get("cursor")
+            return found[0] if found else None
+    return None
+
+
+def _location(error: GithubException) -> str | None:
+    """Where a renamed or transferred repository is now, as a path of the same API."""
+    headers = {name.lower(): str(value) for name, value in (error.headers or {}).items()}
+    if error.status not in (307, 308) or not headers.get("location"):
+        return None
+    return urlsplit(headers["location"]).path
+
+
+def _no_answer(error: Exception) -> GitHubUnavailable:
+    # requests' errors are OSErrors; a ValueError is an answer that is not JSON.
+    return GitHubUnavailable(0, f"no usable answer from GitHub: {error}")
 
 
 def _error(error: GithubException) -> GitHubError:
@@ -98,11 +192,20 @@ def _error(error: GithubException) -> GitHubError:
     if status == 404:
         return NotFound(status, message)
     headers = {name.lower(): str(value) for name, value in (error.headers or {}).items()}
-    refused = "rate limit" not in message.lower() and "retry-after" not in headers
-    limited = status == 429 or (status == 403 and not refused)
+    limited = status == 429 or (status == 403 and _is_limit(message, headers))
     if status >= 500 or limited:
         return GitHubUnavailable(status, message, _retry_after_s(headers, limited=limited))
     return GitHubError(status, message + _details(data))
+
+
+def _is_limit(message: str, headers: dict[str, str]) -> bool:
+    """Whether a 403 means 'later' and not 'never'."""
+    words = message.lower()
+    return (
+        "retry-after" in headers
+        or headers.get("x-ratelimit-remaining") == "0"
+        or any(phrase in words for phrase in ("rate limit", "abuse detection"))
+    )
 
 
 def _details(data: dict[str, Any]) -> str:

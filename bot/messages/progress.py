@@ -9,7 +9,13 @@ from bot.messages.markdown import code, paragraphs
 from bot.records import Job
 from runner.contract import NOT_MEASURED, Budget, ResultBundle
 
-Stage = Literal["received", "queued", "running"]
+Stage = Literal["received", "gathering", "queued", "running", "cancelling"]
+
+_WAITING: dict[Stage, str] = {
+    "queued": "waiting for the GPU machine",
+    "running": "running",
+    "cancelling": "stopping, with the best kernel so far",
+}
 
 
 def progress_marker(request_id: str) -> str:
@@ -21,9 +27,11 @@ def progress(job: Job, stage: Stage, *, run_url: str = "", budget: Budget | None
     rows = [("✅", f"received from {code(job.cause.sender)}")]
     if stage == "received":
         rows.append(("⏳", "checking permission and spec"))
+    elif stage == "gathering":
+        rows.append(("⏳", "waiting a minute for further reviews, to answer them together"))
     else:
         minutes = f", budget {budget.wall_clock_s / 60:g} min" if budget else ""
-        waiting = "waiting for the GPU machine" if stage == "queued" else "running"
+        waiting = _WAITING[stage]
         rows.append(("✅", "permission and spec checked"))
         rows.append(("⏳", f"[run]({run_url}) {waiting}{minutes}"))
     return _progress(job, rows)

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from bot.permissions import Role
-from bot.records import Job, Regenerate, Start
+from bot.records import Job, Note, Regenerate, Standing, Start
 from bot.standin import Person, Repository, StandIn
 from bot.tools import Tools
 from runner.contract import KernelRequest
@@ -133,6 +133,9 @@ class MemorySteps:
 
     def __init__(self, tools: Tools) -> None:
         self.names: list[str] = []
+        self.notes: list[Note] = []  # what the workflow is told, in this order
+        self.standings: list[Standing] = []
+        self.gathered: tuple[int, ...] | None = None
         self._tools = tools
 
     def run(self, name: str, act: Callable[[], Any], kind: type[Any]) -> Any:
@@ -151,13 +154,31 @@ class MemorySteps:
     def do(self, name: str, act: Callable[[], None]) -> None:
         self.run(name, act, type(None))
 
-    def wait(self, timeout_s: float) -> None:
+    def wait(self, timeout_s: float) -> Note | None:
+        if self.notes:
+            return self.notes.pop(0)
         self._tools.sleep(timeout_s)
+        return None
+
+    def pause(self, seconds: float) -> None:
+        self._tools.sleep(seconds)
+
+    def stand(self, standing: Standing) -> None:
+        self.standings.append(standing)
+
+    def announce_gathered(self, review_ids: tuple[int, ...]) -> None:
+        self.gathered = review_ids
 
 
 @pytest.fixture
 def steps(tools: Tools) -> MemorySteps:
     return MemorySteps(tools)
+
+
+@pytest.fixture
+def requests() -> Any:
+    """The requests that a service keeps, in memory."""
+    return _load("memory_requests").MemoryRequests()
 
 
 @pytest.fixture(scope="session")

@@ -97,7 +97,10 @@ def environment(standin: StandIn, state: Path, port: int) -> dict[str, str]:
         "KERNELWRIGHT_POLL_INTERVAL_S": "0.2",
         "KERNELWRIGHT_SECONDS_BETWEEN_REQUESTS": "0",
         "KERNELWRIGHT_SECONDS_BETWEEN_WRITES": "0",
+        "KERNELWRIGHT_CREATIONS_PER_MINUTE": "10000",
+        "KERNELWRIGHT_CREATIONS_PER_HOUR": "10000",
         "KERNELWRIGHT_RUN_LOOKUP_GRACE_S": "0",
+        "KERNELWRIGHT_REVIEW_WINDOW_S": "0",
     }
 
 

@@ -14,6 +14,7 @@ from threading import Thread
 
 import pytest
 
+from bot.config import PATH as CONFIG
 from bot.doctor import app_checks, hook_checks
 from bot.doctor.command import run
 from bot.doctor.repository_checks import runs_on
@@ -118,7 +119,7 @@ def test_finds_nothing_where_all_is_well(repository, capsys) -> None:
     assert set(states.values()) == {"ok"}
     assert set(states) == {
         "settings", "clock", "authentication", "permissions", "events", "webhook", "reachable",
-        "installed on octo", "repository", "label", *FILES, "generate.yml enabled",
+        "installed on octo", "repository", CONFIG, "label", *FILES, "generate.yml enabled",
         "verify.yml enabled", "runner",
     }  # fmt: skip
 
@@ -178,6 +179,8 @@ FAULTS: dict[str, list[Fault]] = {
         (lambda standin, _: setattr(standin, "webhook_url", "http://127.0.0.1:9/webhook"),
          "reachable", "does not answer", "DNS"),
         (lambda s, repo: put(s, repo, GENERATE, None), GENERATE, "missing on main", "copy"),
+        (lambda s, repo: put(s, repo, CONFIG, "problems_folder: problems\nlabels: x\n"),
+         CONFIG, "line 2", "correct"),
         (repository_with(runners=[Runner(id=1, name="a", labels=("gpu",), online=False)]),
          "runner", "offline: a", "start a runner"),
     ],
@@ -255,6 +258,14 @@ def test_runners_that_the_app_may_not_see_are_no_fault(standin, repository, caps
     assert found["runner"]["state"] == "unseen"
     assert "Administration: read" in found["runner"]["detail"]
     assert repository.full_name in found["runner"]["remedy"]
+
+
+def test_looks_for_what_the_repository_configured(standin, repository, capsys) -> None:
+    put(standin, repository, CONFIG, "label: fast please\nrunner_labels: [H200]\n")
+    code, found = examine(capsys)
+    assert code == 1
+    assert "gh label create 'fast please'" in found["label"]["remedy"]
+    assert "none online with h200" in found["runner"]["detail"]
 
 
 def test_an_organisations_own_runners_count(standin, repository, capsys) -> None:
