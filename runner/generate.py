@@ -37,6 +37,7 @@ from runner.out_folder import (
 )
 from runner.prices import PriceTable
 from runner.progress import Progress, open_progress
+from runner.prompts.context import GpuFigures
 from runner.prompts.questions import PromptContext
 from runner.readme import render_summary
 from runner.record import (
@@ -155,7 +156,7 @@ async def _run(start: _Start, stops: Stops) -> ResultBundle:
             save_best=save_best,
             clock=time.monotonic,
             started_s=start.began_s,
-            context=_context(task, environment),
+            context=_context(task, environment, judge.figures),
             reserve_s=reserve_s(verifier, task.budget.wall_clock_s),
             watch=start.progress.watch,
         )
@@ -176,12 +177,13 @@ async def _run(start: _Start, stops: Stops) -> ResultBundle:
         verifier.close()
 
 
-def _context(task: Task, environment: Environment) -> PromptContext:
-    """What all questions of this run have in common; the GPU's figures come with the verdicts."""
+def _context(task: Task, environment: Environment, figures: GpuFigures | None) -> PromptContext:
+    """What all questions of this run have in common."""
     problem = task.problem
     return PromptContext(
         task=task,
         triton_version=environment.triton,
+        figures=None if figures is None else replace(figures, name=environment.gpu),
         exemplar=exemplar_for(problem.family, problem.summary, problem.reference_text),
     )
 
