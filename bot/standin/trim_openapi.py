@@ -25,6 +25,7 @@ ENDPOINTS: dict[str, tuple[str, ...]] = {
     "/app": ("get",),
     "/app/hook/config": ("get",),
     "/app/hook/deliveries": ("get",),
+    "/app/hook/deliveries/{delivery_id}/attempts": ("post",),
     "/app/installations": ("get",),
     "/app-manifests/{code}/conversions": ("post",),
     "/installation/repositories": ("get",),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import parse_qsl, urlencode
+
 from bot.standin.api.call import ApiError, Call, Reply, Routes, created, ok
 from bot.standin.registration import slug_of
 from bot.standin.shapes import installations
@@ -28,13 +30,28 @@ def get_config(call: Call) -> Reply:
 
 
 def list_deliveries(call: Call) -> Reply:
-    """Newest first; one page is all that anybody asks for."""
+    """Newest first, paged by a cursor: the number of the last delivery that was shown."""
     _as_app(call)
-    done = [each for each in call.hub.webhooks.log if each.tries]
-    now = call.hub.state.clock()
-    limit = int(call.ask("per_page", "30"))
-    shapes = [installations.delivery(n, each, now) for n, each in enumerate(done, 1)]
-    return ok(shapes[::-1][:limit])
+    now, log = call.hub.state.clock(), call.hub.webhooks.log
+    before = int(call.ask("cursor", str(len(log) + 1)))
+    done = [(n, each) for n, each in enumerate(log, 1) if each.done.is_set() and n < before]
+    shown = done[::-1][: int(call.ask("per_page", "30"))]
+    headers = {}
+    if len(shown) < len(done):
+        query = urlencode({**dict(parse_qsl(call.query)), "cursor": shown[-1][0]})
+        headers["Link"] = f'<{call.base}{call.path}?{query}>; rel="next"'
+    rows = [installations.delivery(n, each, now) for n, each in shown]
+    return Reply(status=200, data=rows, headers=headers)
+
+
+def redeliver(call: Call) -> Reply:
+    """Send a delivery again under its own id; GitHub answers before it has."""
+    _as_app(call)
+    number, log = call.number("delivery_id"), call.hub.webhooks.log
+    if not 1 <= number <= len(log):
+        raise ApiError(404, "Not Found")
+    call.hub.webhooks.redeliver(log[number - 1])
+    return Reply(status=202, data={})
 
 
 def convert(call: Call) -> Reply:
@@ -65,5 +82,6 @@ def convert(call: Call) -> Reply:
 ROUTES: Routes = {
     ("GET", "/app/hook/config"): get_config,
     ("GET", "/app/hook/deliveries"): list_deliveries,
+    ("POST", "/app/hook/deliveries/{delivery_id}/attempts"): redeliver,
     ("POST", "/app-manifests/{code}/conversions"): convert,
 }
