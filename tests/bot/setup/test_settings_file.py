@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import os
 import stat
-import subprocess
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
+from bot.__main__ import main
 from bot.errors import SettingsError
 from bot.github_api.conversion import NewApp
 from bot.settings import load_settings
 from bot.setup.settings_file import check_target, settings_text, write_settings
 
-ROOT = Path(__file__).parents[3]
 PEM = "-----BEGIN RSA PRIVATE KEY-----\nMIIE+/=\nabc\n-----END RSA PRIVATE KEY-----\n"
 APP = NewApp(
     app_id=7, slug="kw", html_url="https://github.com/apps/kw", owner="octo",
@@ -137,14 +134,14 @@ def test_secrets_stay_out_of_what_is_logged() -> None:
         (["serve", "--env-file", "nowhere.env"], "nowhere.env"),
     ],
 )
-def test_misuse_is_told_before_anything_happens(tmp_path, arguments, word) -> None:
+def test_misuse_is_told_before_anything_happens(tmp_path, capsys, arguments, word) -> None:
     (tmp_path / "there").write_text("mine")
-    given = [argument.format(tmp=tmp_path) for argument in arguments]
-    done = subprocess.run(
-        [sys.executable, "-m", "bot", *given], cwd=ROOT, capture_output=True, text=True,
-        timeout=30, check=False,
-    )  # fmt: skip
-    assert done.returncode == 2
-    assert done.stdout == ""
-    assert word in done.stderr
-    assert "Traceback" not in done.stderr
+    try:
+        code = main([argument.format(tmp=tmp_path) for argument in arguments])
+    except SystemExit as ended:  # argparse
+        code = ended.code
+    shown = capsys.readouterr()
+    assert code == 2
+    assert shown.out == ""
+    assert word in shown.err
+    assert (tmp_path / "there").read_text() == "mine"
