@@ -14,7 +14,7 @@ from bot.errors import UserError
 from bot.github_api import Pull
 from bot.handlers import read_branch_name
 from bot.messages import asking as say
-from bot.records import Asked, Note, Opening, Request, Standing, VerifyJob
+from bot.records import Asked, Latest, Note, Opening, Request, Standing, VerifyJob
 from runner.contract import sha256_hex
 
 FindPull = Callable[[], Pull]
@@ -47,7 +47,12 @@ def _cancel(desk: Desk, asked: Asked, find_pull: FindPull) -> None:
 
 def _status(desk: Desk, asked: Asked, find_pull: FindPull) -> None:
     issue_number = _issue_number(desk, asked, find_pull)
-    latest = desk.requests.latest(desk.delivery.repository, issue_number)
+    repository = desk.delivery.repository
+    latest = desk.steps.run(
+        "find_latest",
+        lambda: Latest(request=desk.requests.latest(repository, issue_number)),
+        Latest,
+    ).request
     standing: Standing | None = None
     if latest is not None:
         standing = desk.requests.standing(latest.job.request_id)

@@ -26,6 +26,16 @@ USAGES: dict[CommandName, str] = {
     "help": "/help",
 }
 MAX_GUIDANCE_CHARS = 8_000
+# What other bots call the same thing.
+_OTHER_WORDS: dict[str, CommandName] = {
+    "abort": "cancel",
+    "check": "verify",
+    "redo": "regenerate",
+    "rerun": "regenerate",
+    "retry": "regenerate",
+    "stop": "cancel",
+    "usage": "help",
+}
 _OPTIONS = ("--budget", "--from")
 _COMMAND = re.compile(r"/([a-z][a-z0-9-]{0,59})(?:[ \t]+(.*))?", re.IGNORECASE)
 _WORD = re.compile(r"\S+")
@@ -67,6 +77,8 @@ class _Options:
 
 def parse_command(text: str) -> Command | CommandFault | None:
     """The first command of a comment; None where it has none, such as for the path `/usr/bin`."""
+    if "/" not in text:
+        return None
     lines = text.replace("\r\n", "\n").split("\n")
     for index in spoken_lines(lines):
         found = _COMMAND.fullmatch(lines[index].rstrip())
@@ -78,7 +90,8 @@ def parse_command(text: str) -> Command | CommandFault | None:
 def _read(word: str, rest: str, below: list[str]) -> Command | CommandFault:
     name = next((known for known in COMMANDS if known == word), None)
     if name is None:
-        near = next((known for known in COMMANDS if known in _near(word, COMMANDS)), None)
+        close = _near(word, COMMANDS)
+        near = _OTHER_WORDS.get(word) or next((one for one in COMMANDS if one in close), None)
         return CommandFault(problem=f"unknown command /{word}{_hint(near, '/')}", meant=near)
     if name == "regenerate":
         return _read_regenerate(rest, below)

@@ -20,6 +20,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from bot import steps as step
 from bot.reception import receive
+from bot.reconcile import GRACE_S, Search
 from bot.records import (
     Delivery,
     Ended,
@@ -40,6 +41,7 @@ log = logging.getLogger(__name__)
 # Pinned: DBOS recovers what the same version started, and its default changes with the code.
 APPLICATION_VERSION = "1"
 _GENERATION, _DELIVERY, _VERIFICATION = "generation", "delivery", "verification"
+_SEARCH = "search"
 _NOTE_TOPIC = "note"
 _STANDING, _GATHERED = "standing", "gathered"
 _UNFINISHED = ["PENDING", "ENQUEUED", "DELAYED"]
@@ -87,6 +89,8 @@ class Durable:
     def __init__(self, settings: Settings, tools: Tools) -> None:
         self._settings = settings
         self._choosing = threading.Lock()
+        self._closing = threading.Event()
+        self._clock: threading.Thread | None = None
         steps = DbosSteps(step.Patience(total_s=settings.github_patience_s, sleep=time.sleep))
 
         @DBOS.workflow(name=_GENERATION)
@@ -105,6 +109,13 @@ class Durable:
         @DBOS.workflow(name=_DELIVERY)
         def run_delivery(document: dict[str, Any]) -> None:
             receive(steps, tools, self, Delivery.model_validate(document))
+
+        @DBOS.workflow(name=_SEARCH)
+        def run_search() -> None:
+            grace_s = min(GRACE_S, settings.reconcile_interval_s)
+            Search(steps=steps, tools=tools, known=self, grace_s=grace_s).run()
+
+        self._run_search = run_search
 
         @DBOS.workflow(name=_VERIFICATION)
         def run_verification(document: dict[str, Any]) -> None:
@@ -128,10 +139,26 @@ class Durable:
         }
         DBOS(config=config)
         DBOS.launch()
+        self._clock = threading.Thread(target=self._search_by_the_clock, daemon=True)
+        self._clock.start()
 
     def close(self) -> None:
         """Let go of the database. What is unfinished goes on at the next start."""
+        self._closing.set()
+        if self._clock is not None:
+            self._clock.join()
         DBOS.destroy(destroy_registry=True)
+
+    def _search_by_the_clock(self) -> None:
+        """One search a time slot, whichever replica is first: the slot is the workflow's id."""
+        interval_s = self._settings.reconcile_interval_s
+        while not self._closing.wait(interval_s - time.time() % interval_s):
+            try:
+                with SetWorkflowID(f"{_SEARCH}-{round(time.time() / interval_s)}"):
+                    DBOS.start_workflow(self._run_search)
+            except Exception:
+                # The edge of this thread: the database may be away, and comes back.
+                log.exception("the search for what got lost could not be started")
 
     def is_ready(self) -> bool:
         """Whether the database answers."""
@@ -202,8 +229,15 @@ class Durable:
         with SetWorkflowID(job.request_id):
             DBOS.start_workflow(self._run_generation, document)
         # Another replica may have chosen the same id for other words: the first one is kept.
-        (row,) = DBOS.list_workflows(workflow_ids=[job.request_id], load_output=False)
-        return _read_job(row) == job
+        return bool(DBOS.run_step({"name": "kept"}, self._is_kept, document))
+
+    @staticmethod
+    def _is_kept(document: dict[str, Any]) -> bool:
+        ids = [document["request_id"]]
+        return any(
+            _read_job(row) == Job.model_validate(document)
+            for row in DBOS.list_workflows(workflow_ids=ids, load_output=False)
+        )
 
     def start_verification(self, job: VerifyJob) -> None:
         with SetWorkflowID(job.request_id):

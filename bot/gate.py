@@ -60,8 +60,9 @@ def admit(github: GitHub, asked: Request) -> Admission:
         return Admission(is_ours=False)
     if read.config is None and _needs_config(asked):
         digest = sha256_hex("\n".join(f"{row.line} {row.message}" for row in read.faults))
-        text = say.config_faults(read.faults)
-        return Admission(is_ours=True, refusal=text, once=f"config {digest[:16]}")
+        # A label has no comment that a reaction could answer: it is told each time.
+        once = "" if isinstance(asked, Start) else f"config {digest[:16]}"
+        return Admission(is_ours=True, refusal=say.config_faults(read.faults), once=once)
     # Stopping a run and asking about it work whatever the file says; by default's rules.
     config = read.config or RepositoryConfig()
     role = github.role(asked.sender)

@@ -52,8 +52,14 @@ def _decide_run(event: events.WorkflowRunEvent) -> RunMoved | None:
     if event.action not in _RUN_ACTIONS:
         return None
     run = event.workflow_run
-    found = _REQUEST_ID.search(f"{run.display_title} {run.name or ''}")
-    return RunMoved(request_id=found[0]) if found else None
+    request_id = find_request_id(f"{run.display_title} {run.name or ''}")
+    return RunMoved(request_id=request_id) if request_id else None
+
+
+def find_request_id(title: str) -> str | None:
+    """The request whose run has that title."""
+    found = _REQUEST_ID.search(title)
+    return found[0] if found else None
 
 
 def _decide_label(event: events.IssuesEvent) -> Start | None:

@@ -18,7 +18,6 @@ from bot.messages import pull_request as text
 from bot.preparation import check_own_pull, pull_state, standing_pull
 from bot.records import Collected, Committed, Job, Prepared, Published
 from bot.tools import Tools
-from runner.contract import KernelRequest
 
 # A tree made a moment ago can be unknown to the commit that names it.
 _TREE_MISSING = "tree sha does not exist"
@@ -28,12 +27,12 @@ def commit(
     github: GitHub, tools: Tools, job: Job, prepared: Prepared, collected: Collected
 ) -> Committed:
     """Put the bundle's files on the request's branch as one commit, unless that is done already."""
-    manifest, request = collected.manifest, prepared.accepted()
+    manifest = collected.manifest
     branch = branch_name(job.issue_number, manifest.problem)
     head_sha = github.branch_head(branch)
     if head_sha is not None and _is_ours(github, tools, head_sha, job.request_id):
         return Committed(branch=branch, sha=head_sha, made=True)
-    parent_sha = _parent(github, tools, job, request, branch, head_sha)
+    parent_sha = _parent(github, tools, job, prepared, branch, head_sha)
     if manifest.best is not None and manifest.best.candidate_sha256 == prepared.kernel_sha256:
         return Committed(branch=branch, sha=parent_sha, made=False)
     blobs = _in_folder(collected.blobs, job.config.problems_folder)
@@ -66,7 +65,7 @@ def _parent(
     github: GitHub,
     tools: Tools,
     job: Job,
-    request: KernelRequest,
+    prepared: Prepared,
     branch: str,
     head_sha: str | None,
 ) -> str:
@@ -78,10 +77,25 @@ def _parent(
             raise UserError(say.foreign_commits(branch))
         return head_sha
     if head_sha is None:
-        return request.base_sha
+        return _default_head(github, job, prepared)
     # Left by an earlier request of this issue that ended before its pull request.
     if not _is_ours(github, tools, head_sha, "kw-"):
         raise UserError(say.foreign_commits(branch))
+    return head_sha
+
+
+def _default_head(github: GitHub, job: Job, prepared: Prepared) -> str:
+    """The default branch as it is now: it may have moved on during the run.
+
+    Raises UserError where the problem's folder has appeared there meanwhile.
+    """
+    ref = prepared.workflow_ref or github.default_branch()
+    head_sha = github.branch_head(ref)
+    if head_sha is None:
+        raise UserError(say.empty_repository())
+    folder = f"{job.config.problems_folder}/{prepared.slug}"
+    if github.read_file(f"{folder}/problem.toml", head_sha) is not None:
+        raise UserError(say.folder_appeared(folder, ref))
     return head_sha
 
 

@@ -326,3 +326,9 @@ class Request(Record):
     job: Job
     opened_s: float
     ended: Ended | None
+
+
+class Latest(Record):
+    """The newest request of an issue, if it has any."""
+
+    request: Request | None

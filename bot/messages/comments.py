@@ -180,9 +180,9 @@ def superseded(by: str) -> str:
     )
 
 
-def folder_appeared(slug: str, branch: str) -> str:
+def folder_appeared(folder: str, branch: str) -> str:
     return (
-        f"The folder {code('problems/' + slug)} exists on {code(branch)} by now, and I do not "
+        f"The folder {code(folder, 200)} exists on {code(branch)} by now, and I do not "
         "write over it. Rename the problem in the spec, or remove the folder, and ask again."
     )
 

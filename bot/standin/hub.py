@@ -20,6 +20,7 @@ from bot.standin.state import (
     Comment,
     Issue,
     Label,
+    Labelling,
     PullRequest,
     Repository,
     Review,
@@ -41,6 +42,7 @@ class Hub:
     blobs: Blobs
     registration: Registration
     start_run: Callable[[Repository, WorkflowRun, WorkflowFile], None]
+    cancel_run: Callable[[int], None]
     base: str = ""
 
     def emit(
@@ -87,6 +89,11 @@ class Hub:
             if label not in issue.labels:
                 issue.labels.append(label)
                 issue.updated_at = self.state.clock()
+                issue.labellings.append(
+                    Labelling(
+                        id=self.state.next_id(), label=label, user=sender, at=self.state.clock()
+                    )
+                )
                 shape = issues.label(self.base, repo, label)
                 self.issue_event("labeled", repo, issue, sender, label=shape)
 

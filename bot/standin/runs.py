@@ -85,6 +85,8 @@ class Runs:
             conclusion = run_job(job, self.command)
             if conclusion == "success":
                 conclusion = _store_artifact(hub, task, contexts)
+            elif conclusion == "cancelled" and task.workflow.uploads_always:
+                _store_artifact(hub, task, contexts)
         except WorkflowFault as error:
             run.log_file = folder / "log.txt"
             run.log_file.parent.mkdir(parents=True, exist_ok=True)

@@ -78,6 +78,7 @@ class StandIn:
             blobs=blobs.Blobs(),
             registration=Registration(),
             start_run=self.runs.enqueue,
+            cancel_run=self.runs.cancel,
         )
         self.gate = Gate(self.hub)
         self._people: list[Person] = []

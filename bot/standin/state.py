@@ -53,6 +53,16 @@ class Label:
 
 
 @dataclass(slots=True, kw_only=True)
+class Labelling:
+    """An event of an issue: somebody put a label on it."""
+
+    id: int
+    label: Label
+    user: Account
+    at: datetime
+
+
+@dataclass(slots=True, kw_only=True)
 class Reaction:
     id: int
     user: Account
@@ -119,6 +129,7 @@ class Issue:
     updated_at: datetime
     closed_at: datetime | None = None
     labels: list[Label] = field(default_factory=list)
+    labellings: list[Labelling] = field(default_factory=list)
     comments: list[Comment] = field(default_factory=list)
     reactions: list[Reaction] = field(default_factory=list)
     pull: PullRequest | None = None

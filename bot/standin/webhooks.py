@@ -12,6 +12,7 @@ import json
 import queue
 import ssl
 import threading
+import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -35,6 +36,8 @@ class Delivery:
     status: int | None = None
     error: str = ""
     tries: int = 0
+    number: int = 0  # by which the App asks for it again
+    created_s: float = field(default_factory=time.time)
     lost: bool = False
     done: threading.Event = field(default_factory=threading.Event)
 
@@ -81,6 +84,7 @@ class Webhooks:
             action=str(payload.get("action", "")),
             body=json.dumps(payload, separators=(",", ":")).encode(),
         )
+        delivery.number = 9_000_000_001 + len(self.log)
         self.log.append(delivery)
         if self._faults.take("lose", delivery.name):
             delivery.lost = True

@@ -49,6 +49,7 @@ class WorkflowFile:
     checkout_ref: str  # an expression; empty: the commit that the run was started for
     artifact_name: str
     artifact_path: str
+    uploads_always: bool  # also where the job was cancelled or has failed
 
 
 def workflow_name(text: str, file_name: str) -> str:
@@ -92,6 +93,7 @@ def parse_workflow(text: str, file_name: str) -> WorkflowFile:
         checkout_ref=str(((checkout or {}).get("with") or {}).get("ref", "")),
         artifact_name=str((upload.get("with") or {}).get("name", "artifact")),
         artifact_path=str((upload.get("with") or {}).get("path", "")),
+        uploads_always="always()" in str(upload.get("if", "")),
     )
 
 

@@ -35,7 +35,7 @@ LABELED = {
 def client(fake: Any, tmp_path: Path) -> Iterator[TestClient]:
     settings = Settings(
         app_id="1", webhook_secret=SECRET, private_key="unused", state_dir=tmp_path,
-        poll_interval_s=0.1, run_lookup_grace_s=0.0,
+        poll_interval_s=0.1, run_lookup_grace_s=0, review_window_s=0.0,
     )  # fmt: skip
     with TestClient(create_app(settings, fake)) as made:
         yield made

@@ -74,6 +74,8 @@ def test_a_later_line_is_guidance_whatever_it_looks_like() -> None:
         ("/regenrate", "regenerate", "did you mean /regenerate?"),
         ("/stat", "status", "did you mean /status?"),
         ("/cancle", "cancel", "did you mean /cancel?"),
+        ("/stop", "cancel", "unknown command /stop; did you mean /cancel?"),
+        ("/retry faster", "regenerate", "did you mean /regenerate?"),
         ("/cancel it now", "cancel", "/cancel takes no arguments, found: it now"),
         ("/verify --budget 30m", "verify", "takes no arguments"),
         ("/regenerate --budgte 30m", "regenerate", "--budgte; did you mean --budget?"),

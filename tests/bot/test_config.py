@@ -63,6 +63,9 @@ def test_this_repositorys_own_file_shows_the_defaults() -> None:
     data = (ROOT / PATH).read_bytes()
     assert read_config(data).config == RepositoryConfig()
     assert set(yaml.safe_load(data)) == set(RepositoryConfig.model_fields)
+    jsonschema.validate(yaml.safe_load(data), json.loads(schema_text()))
+    # Editors find the schema by this line.
+    assert data.startswith(b"# yaml-language-server: $schema=./kernelwright.schema.json\n")
 
 
 @pytest.mark.parametrize(

@@ -173,15 +173,18 @@ def test_the_repository_says_who_may_ask(fake: Any, gate: Any) -> None:
 def test_faults_of_the_file_are_quoted_back_once_with_their_lines(fake: Any, gate: Any) -> None:
     set_up(fake, "label: kernel-request\nlable: x\nbudget:\n  default: 5 @mona\n")
     for _ in range(2):
-        assert gate(START) is None
+        assert gate(GUIDED) is None
     (said,) = fake.threads[7]
+    assert ("comment", 5, "confused") in fake.reactions
     assert "2 faults" in said.body
     assert "| 2 | `lable: unknown key; did you mean label?` |" in said.body
     assert "| 4 | `budget.default: string should match" in said.body
-    # Another fault is another comment.
+    # Another fault is another comment, and so is another label: no reaction could answer that.
     set_up(fake, "lable: x\n")
+    gate(GUIDED)
     gate(START)
-    assert len(fake.threads[7]) == 2
+    gate(START)
+    assert len(fake.threads[7]) == 4
     set_up(fake, "label: kernel-request\n")
     assert gate(START) is not None
 

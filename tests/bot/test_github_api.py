@@ -25,8 +25,8 @@ LOGIN = "kernelwright[bot]"
 def settings_for(url: str, github: StandIn) -> Settings:
     return Settings(
         app_id=str(github.app_id), private_key=github.private_key_pem, webhook_secret="s",
-        github_api_url=url, seconds_between_requests=0, seconds_between_writes=0, creations_per_minute=10_000,
-        creations_per_hour=10_000,
+        github_api_url=url, seconds_between_requests=0, seconds_between_writes=0,
+        creations_per_minute=10_000, creations_per_hour=10_000,
     )  # fmt: skip
 
 

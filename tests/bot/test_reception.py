@@ -108,7 +108,8 @@ def test_a_command_starts_from_the_kernel_on_the_branch(
     generation(steps, tools, job)
     (pull,) = fake.open_pulls()
     # What the issue says by now does not matter.
-    fake.open_issue(7, issue_body(reference="def add_one(x):\n    return x + 2\n"))
+    changed = issue_body(reference="def add_one(x):\n    return x + 2\n")
+    fake.open_issue(7, changed, ("kernel-request",))
     receive(steps, tools, requests, command(pull.number if on_pull else 7, on_pull=on_pull))
     (started,) = requests.started
     assert (started.issue_number, started.slug, started.generation) == (7, "add_one", 1)

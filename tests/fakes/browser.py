@@ -65,8 +65,13 @@ class Browser:
         self._ask("POST", f"/element/{element}/value", {"text": text})
 
     def click(self, selector: str) -> None:
-        """Click, and wait for the page that follows."""
+        """Click on what leads to another page, and wait until that has taken this one's place."""
+        before = self._find("html")
         self._ask("POST", f"/element/{self._find(selector)}/click", {})
+        deadline = time.monotonic() + _ANSWER_S
+        while self._http.get(f"/session/{self._session}/element/{before}/name").status_code == 200:
+            assert time.monotonic() < deadline, f"a click on {selector} led nowhere"
+            time.sleep(0.01)
 
     def prefer(self, scheme: str) -> None:
         """`light` or `dark`, as the person's desktop would say it."""

@@ -126,6 +126,15 @@ def get_run(call: Call) -> Reply:
     return ok(actions.workflow_run(call.base, call.repository, _run(call)))
 
 
+def cancel_run(call: Call) -> Reply:
+    run = _run(call)
+    call.require("write")
+    if run.status == "completed":
+        raise ApiError(409, "Cannot cancel a workflow run that is completed")
+    call.hub.cancel_run(run.id)
+    return Reply(status=202, data={})
+
+
 def list_artifacts(call: Call) -> Reply:
     repo, run = call.repository, _run(call)
     name = call.ask("name")
@@ -154,6 +163,7 @@ ROUTES: Routes = {
     ("POST", f"{_WORKFLOW}/dispatches"): dispatch,
     ("GET", f"{_WORKFLOW}/runs"): list_runs,
     ("GET", _RUN): get_run,
+    ("POST", f"{_RUN}/cancel"): cancel_run,
     ("GET", f"{_RUN}/artifacts"): list_artifacts,
     ("GET", f"{REPO}/actions/artifacts/{{artifact_id}}/{{archive_format}}"): download_artifact,
 }

@@ -32,26 +32,26 @@ def get_config(call: Call) -> Reply:
 def list_deliveries(call: Call) -> Reply:
     """Newest first, paged by a cursor: the number of the last delivery that was shown."""
     _as_app(call)
-    now, log = call.hub.state.clock(), call.hub.webhooks.log
-    before = int(call.ask("cursor", str(len(log) + 1)))
-    done = [(n, each) for n, each in enumerate(log, 1) if each.done.is_set() and n < before]
+    before = int(call.ask("cursor", "0"))
+    log = [each for each in call.hub.webhooks.log if each.done.is_set()]
+    done = [each for each in log if not before or each.number < before]
     shown = done[::-1][: int(call.ask("per_page", "30"))]
     headers = {}
     if len(shown) < len(done):
-        query = urlencode({**dict(parse_qsl(call.query)), "cursor": shown[-1][0]})
+        query = urlencode({**dict(parse_qsl(call.query)), "cursor": shown[-1].number})
         headers["Link"] = f'<{call.base}{call.path}?{query}>; rel="next"'
-    rows = [installations.delivery(n, each, now) for n, each in shown]
+    rows = [installations.delivery(each) for each in shown]
     return Reply(status=200, data=rows, headers=headers)
 
 
 def redeliver(call: Call) -> Reply:
     """Send a delivery again under its own id; GitHub answers before it has."""
     _as_app(call)
-    number, log = call.number("delivery_id"), call.hub.webhooks.log
-    if not 1 <= number <= len(log):
-        raise ApiError(404, "Not Found")
-    call.hub.webhooks.redeliver(log[number - 1])
-    return Reply(status=202, data={})
+    for each in call.hub.webhooks.log:
+        if each.number == call.number("delivery_id"):
+            call.hub.webhooks.redeliver(each)
+            return Reply(status=202, data={})
+    raise ApiError(404, "Not Found")
 
 
 def convert(call: Call) -> Reply:

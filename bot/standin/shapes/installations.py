@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from bot.standin.hub import Hub
@@ -50,12 +50,12 @@ def runner(each: Runner) -> dict[str, Any]:
     }
 
 
-def delivery(number: int, each: Delivery, sent_at: datetime) -> dict[str, Any]:
+def delivery(each: Delivery) -> dict[str, Any]:
     """One line of the App's list of deliveries. `status_code` 0: no answer came."""
     return {
-        "id": number,
+        "id": each.number,
         "guid": each.id,
-        "delivered_at": repositories.when(sent_at),
+        "delivered_at": repositories.when(datetime.fromtimestamp(each.created_s, UTC)),
         "redelivery": each.tries > 1,
         "duration": 0.1,
         "status": "OK" if each.status and each.status < 300 else "failed to deliver",
