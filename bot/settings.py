@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 from typing import Annotated
 
+from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -104,13 +105,19 @@ class Settings(BaseSettings):
         return self.database_url or f"sqlite:///{self.state_dir.resolve() / 'kernelwright.sqlite'}"
 
 
-def load_settings() -> Settings:
-    """Read the environment. Raises SettingsError with one line that names every fault."""
+def load_settings(env_file: Path | None = None) -> Settings:
+    """Read the environment, and `env_file` for what the environment does not say.
+
+    Raises SettingsError with one line that names every fault.
+    """
+    given = _read_env_file(env_file) if env_file is not None else {}
+    names = {name.upper() for name, value in given.items() if value}
+    names |= {name for name, value in os.environ.items() if value}
     missing: list[str] = []
     wrong: list[str] = []
     settings: Settings | None = None
     try:
-        settings = Settings.model_validate({})
+        settings = Settings.model_validate({"_env_file": env_file})
     except ValidationError as error:
         for fault in error.errors():
             field = str(fault["loc"][0]) if fault["loc"] else "settings"
@@ -119,10 +126,19 @@ def load_settings() -> Settings:
                 missing.append(f"{name} ({_MEANING.get(field, 'required')})")
             else:
                 wrong.append(f"{name}: {fault['msg'].removeprefix('Value error, ')}")
-        if not any(os.environ.get(f"{PREFIX}PRIVATE_KEY{end}") for end in ("", "_FILE")):
+        if not names & {f"{PREFIX}PRIVATE_KEY{end}" for end in ("", "_FILE")}:
             missing.append(_KEY_MEANING)
     if settings is not None:
         settings.private_key_pem()
         return settings
     lines = [f"missing settings: set {', '.join(missing)}"] if missing else []
     raise SettingsError("; ".join([*lines, *wrong]))
+
+
+def _read_env_file(path: Path) -> dict[str, str | None]:
+    """The variables of a settings file; a file that is not there is a fault, never no settings."""
+    try:
+        with path.open(encoding="utf-8") as lines:
+            return dict(dotenv_values(stream=lines))
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"cannot read the settings file {path}: {error}") from error

@@ -43,7 +43,7 @@ class Rest:
 
     def __init__(
         self,
-        auth: Auth.Auth,
+        auth: Auth.Auth | None,
         base_url: str,
         gaps: Gaps,
         *,
@@ -57,7 +57,7 @@ class Rest:
         self._before_create = before_create
         self._client = self._connect(auth)
 
-    def _connect(self, auth: Auth.Auth) -> Github:
+    def _connect(self, auth: Auth.Auth | None) -> Github:
         return Github(
             auth=auth,
             base_url=self._base_url,
@@ -103,7 +103,7 @@ class Rest:
         try:
             return self._ask(verb, path, query, json)
         except GithubException as error:
-            if error.status == 401 and self._renew is not None:
+            if error.status == 401 and self._renew is not None and self._auth is not None:
                 # A token can end before its hour: its installation was suspended, or changed.
                 self._auth = self._renew(self._auth)
                 self._client = self._connect(self._auth)
@@ -151,6 +151,15 @@ class Rest:
             if cursor is None:
                 return
             query = {"per_page": PER_PAGE, "cursor": cursor}
+
+    def headers(self, path: str) -> dict[str, Any]:
+        """The headers (lower-case names) of a GET, also where GitHub refuses it."""
+        try:
+            return self._client.requester.requestJson("GET", path)[1]
+        except GithubException as error:
+            raise _error(error) from error
+        except (OSError, ValueError) as error:
+            raise _no_answer(error) from error
 
 
 def _next_cursor(link: str) -> str | None:

@@ -103,7 +103,10 @@ class Runs:
         for each in (temp, workspace):
             each.mkdir(parents=True)
         if workflow.checkout_path is not None:
-            repo.git.export(run.head_sha, workspace / workflow.checkout_path)
+            commit = resolve(workflow.checkout_ref, contexts) or run.head_sha
+            if not repo.git.has(commit, "commit"):
+                raise WorkflowFault(f"there is no commit {commit} to check out")
+            repo.git.export(commit, workspace / workflow.checkout_path)
         run.log_file = folder / "log.txt"
         identity = hub.issuer.admit(repo, run) if workflow.id_token else {}
         own = {name: resolve(value, contexts) for name, value in workflow.env.items()}

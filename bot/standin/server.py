@@ -26,6 +26,7 @@ from bot.standin.hub import Hub
 from bot.standin.job import RunnerCommand
 from bot.standin.oidc import Issuer
 from bot.standin.people import Person
+from bot.standin.registration import Registration
 from bot.standin.runs import Runs
 from bot.standin.state import Account, Repository, Role, State
 from bot.standin.webhooks import Delivery, Webhooks
@@ -34,6 +35,13 @@ APP_ID = 1_204_117
 INSTALLATION_ID = 61_384_902
 _BOT_ID = 198_347_551
 _START_S = 20.0
+_API_PATHS = (
+    "/app",
+    "/app/{rest:path}",
+    "/installation/{rest:path}",
+    "/repos/{rest:path}",
+    "/users/{rest:path}",
+)
 _API_METHODS = ["GET", "POST", "PATCH", "PUT", "DELETE"]
 
 
@@ -70,6 +78,7 @@ class StandIn:
             faults=self.faults,
             blobs=blobs.Blobs(),
             issuer=Issuer(),
+            registration=Registration(),
             start_run=self.runs.enqueue,
             cancel_run=self.runs.cancel,
         )
@@ -134,6 +143,7 @@ class StandIn:
             _app(self.hub, self.gate),
             log_level="warning",
             lifespan="off",
+            date_header=False,  # the gate says the time, by the stand-in's own clock
             timeout_graceful_shutdown=2,
         )
         self._server = uvicorn.Server(config)
@@ -244,13 +254,7 @@ def _app(hub: Hub, gate: Gate) -> FastAPI:
 
     # The API's own first segments come before the pages, whose `/{owner}/{repo}` would take them;
     # whatever no page has is a request to the API too, and a wrong one.
-    for path in (
-        "/app",
-        "/app/{rest:path}",
-        "/repos/{rest:path}",
-        "/users/{rest:path}",
-        "/installation/{rest:path}",
-    ):
+    for path in _API_PATHS:
         app.add_api_route(path, api, methods=_API_METHODS)
     pages.add_routes(app, hub)
     app.add_api_route("/{rest:path}", api, methods=_API_METHODS)

@@ -21,11 +21,22 @@ Role = Literal["none", "read", "triage", "write", "maintain", "admin"]
 ROLES: tuple[Role, ...] = ("none", "read", "triage", "write", "maintain", "admin")
 
 
+@dataclass(slots=True, kw_only=True)
+class Runner:
+    """A self-hosted runner of Actions."""
+
+    id: int
+    name: str
+    labels: tuple[str, ...]
+    online: bool = True
+
+
 @dataclass(slots=True, kw_only=True, eq=False)
 class Account:
     id: int
     login: str
-    kind: Literal["User", "Bot"] = "User"
+    kind: Literal["User", "Bot", "Organization"] = "User"
+    runners: list[Runner] = field(default_factory=list)  # of an organisation
 
     @property
     def signature(self) -> Signature:
@@ -186,6 +197,10 @@ class Repository:
     runs: list[WorkflowRun] = field(default_factory=list)
     variables: dict[str, str] = field(default_factory=dict)
     secrets: dict[str, str] = field(default_factory=dict)
+    runners: list[Runner] = field(default_factory=list)
+    disabled_workflows: set[str] = field(default_factory=set)  # file names
+    archived: bool = False
+    has_issues: bool = True
 
     @property
     def full_name(self) -> str:

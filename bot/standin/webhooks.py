@@ -62,7 +62,7 @@ class Webhooks:
     def __init__(self, *, url: str | None, secret: str, app_id: int, faults: Faults) -> None:
         self.url = url
         self.log: list[Delivery] = []
-        self._secret = secret
+        self.secret = secret
         self._app_id = app_id
         self._faults = faults
         self._queue: queue.Queue[Delivery | None] = queue.Queue()
@@ -125,7 +125,7 @@ class Webhooks:
             "X-GitHub-Hook-ID": "1",
             "X-GitHub-Hook-Installation-Target-Type": "integration",
             "X-GitHub-Hook-Installation-Target-ID": str(self._app_id),
-            "X-Hub-Signature-256": sign(delivery.body, self._secret),
+            "X-Hub-Signature-256": sign(delivery.body, self.secret),
         }
         try:
             answer = client.post(self.url, content=delivery.body, headers=headers)
