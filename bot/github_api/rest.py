@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from json import loads as json_of
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -24,6 +25,23 @@ TIMEOUT_S = 30
 PER_PAGE = 100
 # GitHub's advice where a rate limit names no time.
 RATE_LIMIT_WAIT_S = 60.0
+_REDIRECTS = frozenset({307, 308})
+
+
+class _Moved(Exception):
+    """GitHub answers this request at another path: the repository was renamed or transferred."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self.path = path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Request:
+    verb: str
+    path: str
+    query: dict[str, Any] | None
+    json: dict[str, Any] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,35 +118,38 @@ class Rest:
         """Headers (lower-case names) and decoded answer of one call."""
         if verb == "POST" and self._before_create is not None:
             self._before_create()
+        request = _Request(verb=verb, path=path, query=query, json=json)
         try:
-            return self._ask(verb, path, query, json)
-        except GithubException as error:
-            if error.status == 401 and self._renew is not None and self._auth is not None:
+            try:
+                return self._send(request)
+            except _Moved as moved:
+                return self._send(replace(request, path=moved.path))
+            except GithubException as error:
+                if error.status != 401 or self._renew is None or self._auth is None:
+                    raise
                 # A token can end before its hour: its installation was suspended, or changed.
                 self._auth = self._renew(self._auth)
                 self._client = self._connect(self._auth)
-                return self._repeat(verb, path, query, json)
-            moved_to = _location(error)
-            if moved_to is None:
-                raise _error(error) from error
-            return self._repeat(verb, moved_to, query, json)
-        except (OSError, ValueError) as error:
-            raise _no_answer(error) from error
-
-    def _ask(
-        self, verb: str, path: str, query: dict[str, Any] | None, json: dict[str, Any] | None
-    ) -> tuple[dict[str, Any], Any]:
-        return self._client.requester.requestJsonAndCheck(verb, path, parameters=query, input=json)
-
-    def _repeat(
-        self, verb: str, path: str, query: dict[str, Any] | None, json: dict[str, Any] | None
-    ) -> tuple[dict[str, Any], Any]:
-        try:
-            return self._ask(verb, path, query, json)
+                return self._send(request)
+        except _Moved as moved:
+            raise GitHubError(0, f"GitHub sends us in circles: {moved.path}") from moved
         except GithubException as error:
             raise _error(error) from error
         except (OSError, ValueError) as error:
-            raise _no_answer(error) from error
+            # requests' errors are OSErrors; a ValueError is an answer that is not JSON.
+            raise GitHubUnavailable(0, f"no usable answer from GitHub: {error}") from error
+
+    def _send(self, request: _Request) -> tuple[dict[str, Any], Any]:
+        requester = self._client.requester
+        status, headers, text = requester.requestJson(
+            request.verb, request.path, parameters=request.query, input=request.json
+        )
+        if status in _REDIRECTS and headers.get("location"):
+            # PyGithub takes these for success, and the write would be lost without a word.
+            raise _Moved(urlsplit(str(headers["location"])).path)
+        if status >= 400:
+            raise requester.createException(status, headers, _refusal(text))
+        return headers, json_of(text) if text else None
 
     def pages(self, path: str, key: str | None = None, **query: Any) -> Iterator[Any]:
         """The items of a list over all its pages; `key` where the list is inside an object."""
@@ -171,17 +192,13 @@ def _next_cursor(link: str) -> str | None:
     return None
 
 
-def _location(error: GithubException) -> str | None:
-    """Where a renamed or transferred repository is now, as a path of the same API."""
-    headers = {name.lower(): str(value) for name, value in (error.headers or {}).items()}
-    if error.status not in (307, 308) or not headers.get("location"):
-        return None
-    return urlsplit(headers["location"]).path
-
-
-def _no_answer(error: Exception) -> GitHubUnavailable:
-    # requests' errors are OSErrors; a ValueError is an answer that is not JSON.
-    return GitHubUnavailable(0, f"no usable answer from GitHub: {error}")
+def _refusal(text: str) -> dict[str, Any]:
+    """The body of an error: GitHub's JSON, or what a proxy on the way wrote instead."""
+    try:
+        data = json_of(text)
+    except ValueError:
+        return {"message": text[:200]}
+    return data if isinstance(data, dict) else {"message": text[:200]}
 
 
 def _error(error: GithubException) -> GitHubError:
