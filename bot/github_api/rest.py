@@ -136,8 +136,7 @@ class Rest:
         except GithubException as error:
             raise _error(error) from error
         except (OSError, ValueError) as error:
-            # requests' errors are OSErrors; a ValueError is an answer that is not JSON.
-            raise GitHubUnavailable(0, f"no usable answer from GitHub: {error}") from error
+            raise _no_answer(error) from error
 
     def _send(self, request: _Request) -> tuple[dict[str, Any], Any]:
         requester = self._client.requester
@@ -190,6 +189,11 @@ def _next_cursor(link: str) -> str | None:
             found = parse_qs(urlsplit(target.strip(" <>")).query).get("cursor")
             return found[0] if found else None
     return None
+
+
+def _no_answer(error: Exception) -> GitHubUnavailable:
+    # requests' errors are OSErrors; a ValueError is an answer that is not JSON.
+    return GitHubUnavailable(0, f"no usable answer from GitHub: {error}")
 
 
 def _refusal(text: str) -> dict[str, Any]:
