@@ -188,7 +188,7 @@ FAULTS: dict[str, list[Fault]] = {
         (lambda standin, _: setattr(standin, "webhook_url", None),
          "webhook", "no address", "URL"),
         (lambda s, repo: put(
-            s, repo, GENERATE, shipped(GENERATE).replace("runs-on: gpu", "runs-on: [gpu, H200]")),
+            s, repo, GENERATE, shipped(GENERATE).replace('["gpu"]', '["gpu", "H200"]')),
          "runner", "none online with gpu, h200", "start a runner"),
     ],
     "suspended": [
