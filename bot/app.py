@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from anyio import CapacityLimiter, to_thread
 from fastapi import FastAPI, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
@@ -25,6 +26,8 @@ from bot.settings import Settings
 from bot.tools import Tools
 from bot.webhook import MAX_BODY_BYTES, parse_delivery
 
+# Threads that write deliveries. SQLite has one writer, and those who wait for it sleep too long.
+_KEEPERS = 4
 _DELIVERY_ID = re.compile(r"[0-9A-Za-z-]{1,100}")
 
 
@@ -54,6 +57,7 @@ class _Service:
     durable: Durable
     login: str
     secret: str
+    keepers: CapacityLimiter
 
 
 def _start(settings: Settings, github_app: GitHubApp | None) -> _Service:
@@ -68,7 +72,8 @@ def _start(settings: Settings, github_app: GitHubApp | None) -> _Service:
     durable = Durable(settings, tools)
     durable.open()
     secret = settings.webhook_secret.get_secret_value()
-    return _Service(durable=durable, login=tools.login, secret=secret)
+    keepers = CapacityLimiter(_KEEPERS if settings.has_replicas() else 1)
+    return _Service(durable=durable, login=tools.login, secret=secret, keepers=keepers)
 
 
 async def _webhook(request: Request) -> Response:
@@ -98,7 +103,8 @@ async def _webhook(request: Request) -> Response:
         installation_id=event.installation.id if event.installation else None,
         decision=decision,
     )
-    await run_in_threadpool(service.durable.accept, delivery)
+    with service.durable.right_of_way.first():
+        await to_thread.run_sync(service.durable.accept, delivery, limiter=service.keepers)
     return JSONResponse({"delivery": delivery_id}, status_code=202)
 
 

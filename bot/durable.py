@@ -7,10 +7,13 @@ written by one version is read by the next.
 from __future__ import annotations
 
 import logging
+import sqlite3
 import threading
 import time
+import uuid
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
+from pathlib import Path
 from typing import Any, TypeVar
 
 from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetWorkflowID, WorkflowStatus
@@ -20,6 +23,8 @@ from pydantic import TypeAdapter, ValidationError
 from bot import steps as step
 from bot.reception import receive
 from bot.records import Delivery, Ended, Job
+from bot.replicas import Replica
+from bot.right_of_way import RightOfWay
 from bot.settings import Settings
 from bot.tools import Tools
 from bot.workflow import abandon, generation
@@ -32,13 +37,18 @@ _GENERATION, _DELIVERY = "generation", "delivery"
 _RUN_TOPIC = "run"
 _UNFINISHED = ["PENDING", "ENQUEUED", "DELAYED"]
 _NOTICE_INTERVAL_S = 0.1
+_QUEUE = "deliveries"
+_QUEUE_INTERVAL_S = float(__import__("os").environ.get("QI","0.1"))
+# The one process of a SQLite database is always the same one, and takes up its own work at start.
+_ALONE = "local"
 
 
 class DbosSteps:
     """`Steps` inside a DBOS workflow."""
 
-    def __init__(self, patience: step.Patience) -> None:
+    def __init__(self, patience: step.Patience, right_of_way: RightOfWay) -> None:
         self._patience = patience
+        self._right_of_way = right_of_way
 
     def run(self, name: str, act: Callable[[], R], kind: type[R]) -> R:
         adapter = TypeAdapter(kind)
@@ -53,7 +63,14 @@ class DbosSteps:
 
     def _record(self, name: str, act: Callable[[], Any]) -> dict[str, Any]:
         workflow_id = DBOS.workflow_id or ""
-        return DBOS.run_step({"name": name}, step.perform, workflow_id, name, act, self._patience)
+
+        def perform() -> dict[str, Any]:
+            record = step.perform(workflow_id, name, act, self._patience)
+            # Here and not before: DBOS now writes the result, and the database has one writer.
+            self._right_of_way.give_way()
+            return record
+
+        return DBOS.run_step({"name": name}, perform)
 
 
 class Durable:
@@ -65,7 +82,10 @@ class Durable:
     def __init__(self, settings: Settings, tools: Tools) -> None:
         self._settings = settings
         self._choosing = threading.Lock()
-        steps = DbosSteps(step.Patience(total_s=settings.github_patience_s, sleep=time.sleep))
+        self._replica = self._make_replica() if settings.has_replicas() else None
+        self.right_of_way = RightOfWay()
+        patience = step.Patience(total_s=settings.github_patience_s, sleep=time.sleep)
+        steps = DbosSteps(patience, self.right_of_way)
 
         @DBOS.workflow(name=_GENERATION)
         def run_generation(document: dict[str, Any]) -> dict[str, Any]:
@@ -91,20 +111,45 @@ class Durable:
         """Open the database, and take up what an earlier process left unfinished."""
         if not self._settings.database_url:
             self._settings.state_dir.mkdir(parents=True, exist_ok=True)
+            _write_ahead(self._settings.state_dir / "kernelwright.sqlite")
         config: DBOSConfig = {
             "name": "kernelwright",
             "system_database_url": self._settings.system_database_url(),
             "application_version": APPLICATION_VERSION,
+            "executor_id": self._replica.replica_id if self._replica else _ALONE,
             "serializer": DBOSPortableJSONSerializer(),
             "log_level": "WARNING",
             "notification_listener_polling_interval_sec": _NOTICE_INTERVAL_S,
         }
+        if self._replica:
+            self._replica.join()
         DBOS(config=config)
         DBOS.launch()
+        DBOS.register_queue(
+            _QUEUE,
+            worker_concurrency=self._settings.deliveries_at_once,
+            polling_interval_sec=_QUEUE_INTERVAL_S,
+        )
+        if self._replica:
+            self._replica.watch()
 
     def close(self) -> None:
-        """Let go of the database. What is unfinished goes on at the next start."""
+        """Let go of the database. What is unfinished goes on at the next start, or elsewhere."""
+        if self._replica:
+            # First: while DBOS still runs here, nobody else may begin on the same work.
+            self._replica.stop_watching()
         DBOS.destroy(destroy_registry=True)
+        if self._replica:
+            self._replica.leave()
+
+    def _make_replica(self) -> Replica:
+        return Replica(
+            self._settings.system_database_url(),
+            f"replica-{uuid.uuid4()}",
+            interval_s=self._settings.replica_interval_s,
+            owners=_owners,
+            take_over=_take_over,
+        )
 
     def is_ready(self) -> bool:
         """Whether the database answers."""
@@ -117,12 +162,15 @@ class Durable:
         return True
 
     def accept(self, delivery: Delivery) -> None:
-        """Keep a delivery and start on it. Nothing where the same one was kept before."""
+        """Keep a delivery, to be worked on soon. Nothing where the same one was kept before.
+
+        One insert, and no thread: a burst waits in the database, not in this process.
+        """
         with SetWorkflowID(f"{_DELIVERY}-{delivery.delivery_id}"):
-            DBOS.start_workflow(self._run_delivery, delivery.model_dump(mode="json"))
+            DBOS.enqueue_workflow(_QUEUE, self._run_delivery, delivery.model_dump(mode="json"))
 
     def choosing(self) -> AbstractContextManager[object]:
-        return self._choosing
+        return self._replica.choosing() if self._replica else self._choosing
 
     def active(self, repository: str, issue_number: int) -> str | None:
         rows = DBOS.list_workflows(name=_GENERATION, status=_UNFINISHED, load_output=False)
@@ -146,6 +194,24 @@ class Durable:
             DBOS.send(request_id, "moved", _RUN_TOPIC, idempotency_key=key)
         except dbos_error.DBOSNonExistentWorkflowError:
             log.info("a run of %s moved, which is no request of this service", request_id)
+
+
+def _write_ahead(file: Path) -> None:
+    """Readers beside the writer, and one wait for the disk a commit instead of three."""
+    with closing(sqlite3.connect(file)) as database:
+        database.execute("PRAGMA journal_mode=WAL")
+
+
+def _owners() -> set[str]:
+    """The replicas that have unfinished work, alive or not."""
+    rows = DBOS.list_workflows(status="PENDING", load_input=False, load_output=False)
+    return {row.executor_id for row in rows if row.executor_id}
+
+
+def _take_over(replica_id: str) -> None:
+    # DBOS's own recovery, which its control plane calls in the same case; it has no public name.
+    # It moves only rows that are still that replica's, so doing it twice does nothing.
+    DBOS._recover_pending_workflows([replica_id])
 
 
 def _read_job(row: WorkflowStatus) -> Job | None:
