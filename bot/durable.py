@@ -11,6 +11,7 @@ import sqlite3
 import threading
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, closing
 from pathlib import Path
@@ -20,7 +21,9 @@ from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetWorkflowID, Wo
 from dbos import error as dbos_error
 from pydantic import TypeAdapter, ValidationError
 
+from bot import logs
 from bot import steps as step
+from bot.metrics import Backlog
 from bot.reception import receive
 from bot.records import Delivery, Ended, Job
 from bot.replicas import Replica
@@ -38,7 +41,7 @@ _RUN_TOPIC = "run"
 _UNFINISHED = ["PENDING", "ENQUEUED", "DELAYED"]
 _NOTICE_INTERVAL_S = 0.1
 _QUEUE = "deliveries"
-_QUEUE_INTERVAL_S = float(__import__("os").environ.get("QI","0.1"))
+_QUEUE_INTERVAL_S = 0.1
 # The one process of a SQLite database is always the same one, and takes up its own work at start.
 _ALONE = "local"
 
@@ -90,22 +93,31 @@ class Durable:
         @DBOS.workflow(name=_GENERATION)
         def run_generation(document: dict[str, Any]) -> dict[str, Any]:
             job = Job.model_validate(document)
-            try:
-                ended = generation(steps, tools, job)
-            except dbos_error.DBOSException:
-                raise
-            except Exception:
-                # The edge of a request: a fault of ours ends it, and the user is told so.
-                log.exception("request %s failed", job.request_id)
-                ended = abandon(steps, tools, job)
+            with logs.bound(request_id=job.request_id):
+                ended = self._generate(steps, tools, job)
+            tools.metrics.ended(ended.end)
             return ended.model_dump(mode="json")
 
         @DBOS.workflow(name=_DELIVERY)
         def run_delivery(document: dict[str, Any]) -> None:
-            receive(steps, tools, self, Delivery.model_validate(document))
+            delivery = Delivery.model_validate(document)
+            self.right_of_way.give_way()
+            with logs.bound(delivery_id=delivery.delivery_id):
+                receive(steps, tools, self, delivery)
 
         self._run_generation = run_generation
         self._run_delivery = run_delivery
+
+    @staticmethod
+    def _generate(steps: DbosSteps, tools: Tools, job: Job) -> Ended:
+        try:
+            return generation(steps, tools, job)
+        except dbos_error.DBOSException:
+            raise
+        except Exception:
+            # The edge of a request: a fault of ours ends it, and the user is told so.
+            log.exception("request %s failed", job.request_id)
+            return abandon(steps, tools, job)
 
     def open(self) -> None:
         """Open the database, and take up what an earlier process left unfinished."""
@@ -160,6 +172,12 @@ class Durable:
             log.exception("the database does not answer")
             return False
         return True
+
+    def backlog(self) -> Backlog:
+        """How many workflows wait and how many run, on all replicas together."""
+        rows = DBOS.list_workflows(status=_UNFINISHED, load_input=False, load_output=False)
+        states = (("running" if row.status == "PENDING" else "waiting", row.name) for row in rows)
+        return Counter((name, state) for state, name in states)
 
     def accept(self, delivery: Delivery) -> None:
         """Keep a delivery, to be worked on soon. Nothing where the same one was kept before.

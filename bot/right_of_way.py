@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 # A delivery is kept within some 3 ms: this is room for a burst, and not felt in a step.
-_LONGEST_WAIT_S = 0.25
+_LONGEST_WAIT_S = 0.1
 
 
 class RightOfWay:
@@ -22,6 +22,7 @@ class RightOfWay:
         self._longest_wait_s = longest_wait_s
         self._under_way = 0
         self._changed = threading.Condition()
+        self._turnstile = threading.Lock()
 
     @contextmanager
     def first(self) -> Iterator[None]:
@@ -37,8 +38,11 @@ class RightOfWay:
                     self._changed.notify_all()
 
     def give_way(self) -> float:
-        """Wait until no delivery is being kept, but not for long; how long it was, in seconds."""
+        """Wait until no delivery is being kept, but not for long; how long it was, in seconds.
+
+        One at a time: a gap between two deliveries lets one step through, not all of them.
+        """
         began_s = time.monotonic()
-        with self._changed:
+        with self._turnstile, self._changed:
             self._changed.wait_for(lambda: not self._under_way, timeout=self._longest_wait_s)
         return time.monotonic() - began_s

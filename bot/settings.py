@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import unquote, urlsplit
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -44,7 +45,8 @@ class Settings(BaseSettings):
     # Empty: a SQLite file in state_dir, for one process. Postgres carries several replicas. The
     # second name is the one that hosting platforms set.
     database_url: Annotated[
-        str, Field(validation_alias=AliasChoices(f"{PREFIX}DATABASE_URL", "DATABASE_URL"))
+        str,
+        Field(repr=False, validation_alias=AliasChoices(f"{PREFIX}DATABASE_URL", "DATABASE_URL")),
     ] = ""
     # How often a replica looks whether another is gone; its work goes on after two such looks.
     replica_interval_s: Annotated[float, Field(gt=0)] = 2.0
@@ -106,6 +108,12 @@ class Settings(BaseSettings):
             raise SettingsError(
                 f"KERNELWRIGHT_PRIVATE_KEY_FILE: cannot read {self.private_key_file}: {error}"
             ) from error
+
+    def secrets(self) -> tuple[str, ...]:
+        """Everything that must never be written to a log."""
+        password = urlsplit(self.database_url).password or ""
+        secret = self.webhook_secret.get_secret_value()
+        return (secret, self.private_key_pem(), password, unquote(password))
 
     def has_replicas(self) -> bool:
         """Whether several processes may share the database."""

@@ -115,14 +115,15 @@ class _Generation:
             )
         )
         self._await_run(run[0], request)
-        collected = steps.run(
-            "collect",
-            lambda: intake.collect(self._github(), job, run[0], request),
-            Collected,
-        )
+        collected = steps.run("collect", lambda: self._collect(run[0], request), Collected)
         if collected.manifest.outcome is Outcome.UNSOLVED:
             raise UserError(say.unsolved(collected.manifest, run[0].run_url, job), "unsolved")
         return self._publish(prepared, collected, run[0])
+
+    def _collect(self, run: Dispatched, request: KernelRequest) -> Collected:
+        collected = intake.collect(self._github(), self.job, run, request)
+        self.tools.metrics.collected(collected.manifest)
+        return collected
 
     def _check_permission(self) -> None:
         sender = self.job.cause.sender

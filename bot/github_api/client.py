@@ -14,7 +14,7 @@ from github import Auth
 from bot.errors import GitHubError, GitHubUnavailable, NotFound, SettingsError
 from bot.github_api import decode
 from bot.github_api.artifacts import download
-from bot.github_api.rest import Rest
+from bot.github_api.rest import Observe, Rest, ignore
 from bot.github_api.types import (
     CheckRun,
     Comment,
@@ -39,9 +39,10 @@ MAX_RUNS_SEEN = 300
 class PyGithubApp:
     """The App, authenticated by its key. Thread-safe: every client has its own session."""
 
-    def __init__(self, settings: Settings) -> None:
-        """Raises SettingsError where the key is not a private key."""
+    def __init__(self, settings: Settings, observe: Observe = ignore) -> None:
+        """`observe` hears of every call. Raises SettingsError where the key is no private key."""
         self._settings = settings
+        self._observe = observe
         self._auth = Auth.AppAuth(settings.app_id, settings.private_key_pem())
         self._installations: dict[int, Auth.AppInstallationAuth] = {}
         self._lock = threading.Lock()
@@ -83,6 +84,7 @@ class PyGithubApp:
             self._settings.github_api_url,
             request_gap_s=self._settings.seconds_between_requests,
             write_gap_s=self._settings.seconds_between_writes,
+            observe=self._observe,
         )
 
 

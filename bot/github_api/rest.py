@@ -7,7 +7,7 @@ repeats a POST after a 502 or a read timeout, and a write that had landed is the
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from github import Auth, Github, GithubRetry
@@ -20,14 +20,27 @@ TIMEOUT_S = 30
 PER_PAGE = 100
 # GitHub's advice where a rate limit names no time.
 RATE_LIMIT_WAIT_S = 60.0
+# Told of every call: its status (0: no answer) and its headers, in lower case.
+Observe = Callable[[int, Mapping[str, object]], None]
+
+
+def ignore(_status: int, _headers: Mapping[str, object]) -> None:
+    """The observer of a client that nobody watches."""
 
 
 class Rest:
     """One authenticated session. Paths are relative to the API's root."""
 
     def __init__(
-        self, auth: Auth.Auth, base_url: str, *, request_gap_s: float, write_gap_s: float
+        self,
+        auth: Auth.Auth,
+        base_url: str,
+        *,
+        request_gap_s: float,
+        write_gap_s: float,
+        observe: Observe = ignore,
     ) -> None:
+        self._observe = observe
         self._client = Github(
             auth=auth,
             base_url=base_url,
@@ -60,14 +73,20 @@ class Rest:
     ) -> tuple[dict[str, Any], Any]:
         """Headers (lower-case names) and decoded answer of one call."""
         try:
-            return self._client.requester.requestJsonAndCheck(
+            headers, data = self._client.requester.requestJsonAndCheck(
                 verb, path, parameters=query, input=json
             )
         except GithubException as error:
+            lower = {name.lower(): value for name, value in (error.headers or {}).items()}
+            self._observe(error.status, lower)
             raise _error(error) from error
         except (OSError, ValueError) as error:
+            self._observe(0, {})
             # requests' errors are OSErrors; a ValueError is an answer that is not JSON.
             raise GitHubUnavailable(0, f"no usable answer from GitHub: {error}") from error
+        # PyGithub keeps the status of a success to itself, and which of them it was tells nothing.
+        self._observe(200, headers)
+        return headers, data
 
     def pages(self, path: str, key: str | None = None, **query: Any) -> Iterator[Any]:
         """The items of a list over all its pages; `key` where the list is inside an object."""

@@ -69,6 +69,6 @@ def test_a_burst_is_acknowledged_in_time(settings: dict[str, str], benchmark: An
         "max_ms": outcome.latency_ms(1.0),
         "drained_s": outcome.drained_s,
     }
-    print(settings["KERNELWRIGHT_PORT"], {name: round(value, 1) for name, value in benchmark.extra_info.items()})
+    print({name: round(value, 1) for name, value in benchmark.extra_info.items()})
     session.assert_exact(outcome, burst.FIRST_REQUEST)
     assert outcome.latency_ms(0.99) < P99_MS

@@ -69,15 +69,14 @@ def main() -> None:
 
     def report() -> None:
         for _ in sys.stdin:
-            threads = {number: len(comments) for number, comments in list(fake.threads.items()) if comments}
+            threads = {number: len(said) for number, said in list(fake.threads.items()) if said}
             heads = [pull.head_ref for pull, _, _ in list(fake.pulls.values())]
             print(json.dumps({"comments": threads, "heads": heads}), flush=True)
 
     threading.Thread(target=report, daemon=True).start()
-    sys.setswitchinterval(float(__import__("os").environ.get("SW","0.005")))
     settings = load_settings()
     app: Any = OneAtATime(fake)
-    _run(create_app(settings, app), _listen(settings.host, settings.port), settings.log_level)
+    _run(create_app(settings, app), _listen(settings.host, settings.port))
 
 
 if __name__ == "__main__":
