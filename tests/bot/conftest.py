@@ -173,6 +173,31 @@ def nursery() -> Iterator[subprocess.Popen[str]]:
         process.wait(timeout=10)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_database_from_outside() -> Iterator[None]:
+    """A DATABASE_URL of this machine is not for the tests, which start what they need."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("DATABASE_URL", raising=False)
+        yield
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Any]:
+    """A private PostgreSQL server."""
+    postgres = _load("postgres_cluster")
+    if postgres.programs() is None:
+        pytest.skip(postgres.MISSING)
+    with postgres.running() as server:
+        yield server
+
+
+@pytest.fixture
+def database_url(cluster: Any) -> str:
+    """A new database for each test."""
+    url: str = cluster.create_database()
+    return url
+
+
 @pytest.fixture(scope="session")
 def live() -> ModuleType:
     """The module of the live service."""

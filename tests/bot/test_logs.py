@@ -13,7 +13,11 @@ import pytest
 from bot import logs
 
 SECRET = "hunter2"
-PEM = "-----BEGIN RSA PRIVATE KEY-----\nMIIEowIBAAKCAQEAx7\nq0lineNumberTwoOfTheKey\n-----END RSA PRIVATE KEY-----"
+PEM = """\
+-----BEGIN RSA PRIVATE KEY-----
+MIIEowIBAAKCAQEAx7
+q0lineNumberTwoOfTheKey
+-----END RSA PRIVATE KEY-----"""
 JWT = "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiIxIn0.c2lnbmF0dXJl_-x"
 GHS_LONG = "ghs_" + "A1b2.C3d4-E5_" * 40
 

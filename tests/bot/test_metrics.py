@@ -16,7 +16,7 @@ from runner.contract import KernelRequest, ResultBundle
 
 
 def samples(metrics: Metrics) -> dict[tuple[str, ...], float]:
-    """Name and label values (by the labels' names) → value, without the histograms' buckets and the creation times."""
+    """Name, and label values in the order of the labels' names → value; no buckets."""
     families = text_string_to_metric_families(metrics.exposition().decode())
     return {
         (
