@@ -49,9 +49,11 @@ _ALONE = "local"
 class DbosSteps:
     """`Steps` inside a DBOS workflow."""
 
-    def __init__(self, patience: step.Patience, right_of_way: RightOfWay) -> None:
+    def __init__(self, patience: step.Patience, right_of_way: RightOfWay, settle_s: float) -> None:
+        """One for each execution of a workflow; `settle_s` is how far GitHub's lists may lag."""
         self._patience = patience
         self._right_of_way = right_of_way
+        self._settle_s = settle_s
 
     def run(self, name: str, act: Callable[[], R], kind: type[R]) -> R:
         adapter = TypeAdapter(kind)
@@ -68,12 +70,25 @@ class DbosSteps:
         workflow_id = DBOS.workflow_id or ""
 
         def perform() -> dict[str, Any]:
+            self._settle(workflow_id)
             record = step.perform(workflow_id, name, act, self._patience)
             # Here and not before: DBOS now writes the result, and the database has one writer.
             self._right_of_way.give_way()
             return record
 
         return DBOS.run_step({"name": name}, perform)
+
+    def _settle(self, workflow_id: str) -> None:
+        """Once, where another process began on this workflow: let GitHub's lists catch up.
+
+        What that process did last, it did just now, and a list that lacks it makes a second one.
+        """
+        settle_s, self._settle_s = self._settle_s, 0.0
+        if not settle_s:
+            return
+        status = DBOS.get_workflow_status(workflow_id)
+        if status is not None and (status.recovery_attempts or 0) > 1:
+            self._patience.sleep(settle_s)
 
 
 class Durable:
@@ -88,13 +103,15 @@ class Durable:
         self._replica = self._make_replica() if settings.has_replicas() else None
         self.right_of_way = RightOfWay()
         patience = step.Patience(total_s=settings.github_patience_s, sleep=time.sleep)
-        steps = DbosSteps(patience, self.right_of_way)
+
+        def steps() -> DbosSteps:
+            return DbosSteps(patience, self.right_of_way, settings.run_lookup_grace_s)
 
         @DBOS.workflow(name=_GENERATION)
         def run_generation(document: dict[str, Any]) -> dict[str, Any]:
             job = Job.model_validate(document)
             with logs.bound(request_id=job.request_id):
-                ended = self._generate(steps, tools, job)
+                ended = self._generate(steps(), tools, job)
             tools.metrics.ended(ended.end)
             return ended.model_dump(mode="json")
 
@@ -103,7 +120,7 @@ class Durable:
             delivery = Delivery.model_validate(document)
             self.right_of_way.give_way()
             with logs.bound(delivery_id=delivery.delivery_id):
-                receive(steps, tools, self, delivery)
+                receive(steps(), tools, self, delivery)
 
         self._run_generation = run_generation
         self._run_delivery = run_delivery

@@ -38,6 +38,8 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = registry = CollectorRegistry()
+        self._backlog: Callable[[], Backlog] = dict
+        registry.register(_Queue(lambda: self._backlog()))
         self._deliveries = Counter(
             "kernelwright_deliveries",
             "Webhook deliveries by what was answered",
@@ -106,7 +108,7 @@ class Metrics:
 
     def watch_backlog(self, read: Callable[[], Backlog]) -> None:
         """Ask `read` for the queue at every scrape."""
-        self.registry.register(_Queue(read))
+        self._backlog = read
 
     def exposition(self) -> bytes:
         return generate_latest(self.registry)
@@ -137,20 +139,12 @@ class _Queue(Collector):
     def __init__(self, read: Callable[[], Backlog]) -> None:
         self._read = read
 
-    def describe(self) -> list[GaugeMetricFamily]:
-        # Named without being read: the database need not be open yet.
-        return [self._family()]
-
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        family = self._family()
-        for (workflow, state), count in self._read().items():
-            family.add_metric([workflow, state], count)
-        yield family
-
-    @staticmethod
-    def _family() -> GaugeMetricFamily:
-        return GaugeMetricFamily(
+        family = GaugeMetricFamily(
             "kernelwright_workflows",
             "Unfinished durable workflows of all replicas on this database",
             labels=["workflow", "state"],
         )
+        for (workflow, state), count in self._read().items():
+            family.add_metric([workflow, state], count)
+        yield family

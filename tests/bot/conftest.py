@@ -85,6 +85,12 @@ def fake(bundles: ModuleType) -> Any:
     return github
 
 
+@pytest.fixture(scope="session")
+def silent_github() -> Any:
+    """A GitHub with an empty repository, which refuses nothing and does nothing."""
+    return _load("github_fake").FakeGitHub(on_dispatch=lambda inputs: ([], None))
+
+
 @pytest.fixture
 def tools(fake: Any) -> Tools:
     """The fake, and a clock that moves only when somebody sleeps."""

@@ -29,6 +29,8 @@ import bot.steps
 
 # Recovery starts with the next look into DBOS's own queue, once a second: too slow for these tests.
 dbos._dbos._get_or_create_dbos_registry().get_internal_queue()._polling_interval_sec = 0.05
+# A step's first pause after an answer of GitHub's that was none.
+bot.steps._FIRST_WAIT_S = 0.05
 _PRELOADED = (uvicorn.lifespan.on, uvicorn.loops.auto, uvicorn.protocols.http.auto, bot.app)
 
 
