@@ -90,6 +90,12 @@ class Faults:
         """From now on whatever is made is missing from every list for the first `delay_s`."""
         self.list_delay_s = delay_s
 
+    def forget(self) -> None:
+        """Nothing goes wrong any more."""
+        with self._lock:
+            self._pending.clear()
+        self.list_delay_s = 0.0
+
     def take(self, kind: Kind, key: str = "") -> _Fault | None:
         """The oldest pending fault of that kind, used up by this call."""
         with self._lock:

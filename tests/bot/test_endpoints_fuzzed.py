@@ -24,6 +24,7 @@ from schemathesis.checks import load_all_checks
 from bot.app import create_app
 from bot.settings import Settings
 
+pytestmark = pytest.mark.filterwarnings("ignore:Do not use the `random` module")
 SECRET = "s3cret"
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "webhooks" / "endpoints.json"
 EXAMPLES = 40
