@@ -210,6 +210,24 @@ def live() -> ModuleType:
     return _load("live_service")
 
 
+@pytest.fixture(scope="session")
+def delivery_load() -> ModuleType:
+    """The module that makes bursts of deliveries."""
+    return _load("delivery_load")
+
+
+@pytest.fixture(scope="session")
+def load_session() -> ModuleType:
+    """The module that plays a burst against a service."""
+    return _load("load_session")
+
+
+@pytest.fixture(scope="session")
+def front_door() -> ModuleType:
+    """The module of the proxy before several services."""
+    return _load("front_door")
+
+
 @pytest.fixture(scope="module")
 def github(tmp_path_factory: pytest.TempPathFactory, live: ModuleType) -> Iterator[StandIn]:
     """A stand-in GitHub over HTTP."""

@@ -1,4 +1,4 @@
-"""SIGKILL at every durable step × every fault of GitHub's: one branch, one pull request, one end.
+"""SIGKILL at every durable step, with every fault of GitHub's: one of everything in the end.
 
 The default suite plays each step and each fault at least once; `-m matrix` plays them all.
 """
