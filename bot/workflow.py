@@ -7,10 +7,10 @@ Steps run at least once, so each looks before it creates; the step runner keeps 
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bot import checks, dispatch, intake, preparation, pull_request, threads
-from bot.errors import End, UserError
+from bot.errors import End, NotFound, UserError
 from bot.github_api import GitHub
 from bot.messages import comments as say
 from bot.messages import progress
@@ -91,6 +91,8 @@ class _Generation:
     steps: Steps
     tools: Tools
     job: Job
+    # The progress comment's id, once known: a list may not have yet what was made a moment ago.
+    known: list[int] = field(default_factory=list)
 
     def _github(self) -> GitHub:
         return self.tools.github(self.job.repository, self.job.installation_id)
@@ -211,11 +213,17 @@ class _Generation:
         def act() -> None:
             github, number = self._github(), self.job.thread_number
             marker = progress.progress_marker(self.job.request_id)
-            found = threads.find_comment(github, number, marker, self.tools.login)
-            if found is None:
-                github.create_comment(number, body)
-            else:
-                github.edit_comment(found, body)
+            if not self.known:
+                found = threads.find_comment(github, number, marker, self.tools.login)
+                if found is None:
+                    self.known.append(github.create_comment(number, body).id)
+                    return
+                self.known.append(found)
+            try:
+                github.edit_comment(self.known[0], body)
+            except NotFound:
+                # Somebody deleted it, and still wants to know how it ends.
+                self.known[0] = github.create_comment(number, body).id
 
         self.steps.do(step, act)
 
