@@ -41,7 +41,7 @@ _RUN_TOPIC = "run"
 _UNFINISHED = ["PENDING", "ENQUEUED", "DELAYED"]
 _NOTICE_INTERVAL_S = 0.1
 _QUEUE = "deliveries"
-_QUEUE_INTERVAL_S = 0.1
+_QUEUE_INTERVAL_S = 0.05
 # The one process of a SQLite database is always the same one, and takes up its own work at start.
 _ALONE = "local"
 
