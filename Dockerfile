@@ -7,6 +7,7 @@ WORKDIR /src
 COPY constraints.txt ./
 RUN pip install --no-cache-dir -c constraints.txt hatchling editables
 COPY pyproject.toml README.md LICENSE ./
+COPY .github ./.github
 COPY bot ./bot
 COPY runner ./runner
 RUN pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir /dist .

@@ -1,18 +1,21 @@
 """`python -m bot` and the console command `kernelwright`.
 
-Owns the command line: `serve` and `demo` run here, everything else is the runner's and is handed to
-it as it is. Exit 2 with one line where the operator must change something.
+Owns the command line: `setup`, `doctor`, `serve` and `demo` run here, everything else is the
+runner's and is handed to it as it is. Exit 2 with one line where the operator must change
+something.
 """
 
 from __future__ import annotations
 
+import argparse
 import logging
 import os
 import signal
 import socket
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
 
 from bot.errors import GitHubUnavailable, SettingsError
 
@@ -23,7 +26,9 @@ RUNNER_COMMANDS = ("generate", "verify")
 USAGE = """\
 usage: kernelwright COMMAND [ARGUMENTS]
 
-  serve      run the GitHub service (settings: KERNELWRIGHT_… in the environment)
+  setup      create the GitHub App in your browser and write a settings file
+  doctor     check an installation, and say what to do about each fault
+  serve      run the GitHub service (settings: KERNELWRIGHT_… in the environment, or --env-file)
   demo       run the whole path on this machine, with a stand-in for GitHub
   generate   run the loop on one problem (python -m runner generate --help)
   verify     judge one kernel (python -m runner verify --help)
@@ -42,7 +47,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     if command in RUNNER_COMMANDS:
         # -m finds the runner as this process found the bot; its exit code becomes ours.
         os.execv(sys.executable, [sys.executable, "-m", "runner", command, *rest])  # noqa: S606
-    commands: dict[str, Callable[[list[str]], int]] = {"serve": _serve, "demo": _demo}
+    commands: dict[str, Callable[[list[str]], int]] = {
+        "setup": _setup,
+        "doctor": _doctor,
+        "serve": _serve,
+        "demo": _demo,
+    }
     if command not in commands:
         return _fail(f"unknown command {command!r}; try kernelwright --help")
     return commands[command](rest)
@@ -55,14 +65,25 @@ def _demo(arguments: list[str]) -> int:
     return demo(arguments)
 
 
+def _setup(arguments: list[str]) -> int:
+    from bot.setup import main as setup
+
+    return setup(arguments)
+
+
+def _doctor(arguments: list[str]) -> int:
+    from bot.doctor import main as doctor
+
+    return doctor(arguments)
+
+
 def _serve(arguments: list[str]) -> int:
-    if arguments:
-        return _fail("serve takes no arguments; settings come from KERNELWRIGHT_… variables")
+    options = _serve_parser().parse_args(arguments)
     # Lazy, and in this order: a mistake in the settings is told before the service is loaded.
     from bot.settings import load_settings
 
     try:
-        settings = load_settings()
+        settings = load_settings(options.env_file)
         from bot.github_api.client import PyGithubApp
         from bot.metrics import Metrics
 
@@ -83,6 +104,24 @@ def _serve(arguments: list[str]) -> int:
     # start from what the database holds. Joining those threads would hang the exit.
     logging.shutdown()
     os._exit(0)
+
+
+class _OneLineParser(argparse.ArgumentParser):
+    """Tells misuse as everything else here does: in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        sys.exit(_fail(f"{message}; try {self.prog} --help"))
+
+
+def _serve_parser() -> argparse.ArgumentParser:
+    parser = _OneLineParser(prog="kernelwright serve", description="Run the service.")
+    parser.add_argument(
+        "--env-file",
+        type=Path,
+        metavar="FILE",
+        help="settings, as `kernelwright setup` writes them; the environment comes first",
+    )
+    return parser
 
 
 def _run(app: FastAPI, listener: socket.socket) -> None:

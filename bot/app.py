@@ -1,4 +1,4 @@
-"""The service's HTTP face: webhooks in, health and metrics out.
+"""The service's HTTP face: webhooks and live progress in, health and metrics out.
 
 Owns the answers to GitHub. A delivery is checked, kept and answered; what it asks for is done later
 by the durable workflows. No call to GitHub is made while GitHub waits.
@@ -25,10 +25,13 @@ from bot.github_api import GitHubApp
 from bot.github_api.client import PyGithubApp
 from bot.handlers import decide
 from bot.metrics import CONTENT_TYPE, Metrics, MetricsServer
+from bot.oidc import JobTokens
+from bot.progress import ProgressDoor
 from bot.records import Delivery
 from bot.settings import Settings
 from bot.tools import Tools
 from bot.webhook import MAX_BODY_BYTES, parse_delivery
+from runner.run_progress import MAX_PROGRESS_BYTES
 
 log = logging.getLogger(__name__)
 # Threads that write deliveries. SQLite has one writer, and those who wait for it sleep too long.
@@ -54,6 +57,7 @@ def create_app(
 
     app = FastAPI(title="kernelwright", lifespan=lifespan, docs_url=None, openapi_url=None)
     app.add_api_route("/webhook", _webhook, methods=["POST"])
+    app.add_api_route("/progress", _progress, methods=["POST"])
     app.add_api_route("/healthz", _healthz, methods=["GET"])
     app.add_api_route("/readyz", _readyz, methods=["GET"])
     if settings.metrics_port is None:
@@ -66,6 +70,7 @@ class _Service:
     """What a running service answers with."""
 
     durable: Durable
+    door: ProgressDoor
     login: str
     secret: str
     keepers: CapacityLimiter
@@ -86,14 +91,21 @@ def _start(settings: Settings, github_app: GitHubApp | None, metrics: Metrics) -
         run_deadline_s=settings.run_deadline_s,
         poll_interval_s=settings.poll_interval_s,
         run_lookup_grace_s=settings.run_lookup_grace_s,
+        progress_pace_s=settings.progress_pace_s,
+        running_deadline_s=settings.running_deadline_s,
+        cancel_deadline_s=settings.cancel_deadline_s,
+        review_window_s=settings.review_window_s,
+        supersede_patience_s=settings.supersede_patience_s,
         metrics=metrics,
     )
     durable = Durable(settings, tools)
     durable.open()
     metrics.watch_backlog(durable.backlog)
+    tokens = JobTokens(issuer=settings.oidc_issuer, audience=settings.oidc_audience)
     port = settings.metrics_port
     return _Service(
         durable=durable,
+        door=ProgressDoor(tokens=tokens, runs=durable),
         login=tools.login,
         secret=settings.webhook_secret.get_secret_value(),
         keepers=CapacityLimiter(_KEEPERS if settings.has_replicas() else 1),
@@ -123,7 +135,7 @@ async def _webhook(request: Request) -> Response:
 
 
 async def _answer(request: Request, service: _Service, seen: _Seen) -> Response:
-    body = await _read_body(request)
+    body = await _read_body(request, MAX_BODY_BYTES)
     if body is None:
         return JSONResponse({"error": f"more than {MAX_BODY_BYTES} bytes"}, status_code=413)
     event_name = request.headers.get("x-github-event")
@@ -161,12 +173,26 @@ def _known_id(request: Request) -> str | None:
     return delivery_id if _DELIVERY_ID.fullmatch(delivery_id) else None
 
 
-async def _read_body(request: Request) -> bytes | None:
+async def _progress(request: Request) -> Response:
+    """202: kept; else why not, by `bot.progress`."""
+    service: _Service = request.app.state.service
+    body = await _read_body(request, MAX_PROGRESS_BYTES)
+    if body is None:
+        return JSONResponse({"error": f"more than {MAX_PROGRESS_BYTES} bytes"}, status_code=413)
+    reply = await service.door.answer(request.headers.get("authorization"), body)
+    headers = {} if reply.retry_after_s is None else {"Retry-After": str(reply.retry_after_s)}
+    if reply.status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    content = {"error": reply.error} if reply.error else {"status": "kept"}
+    return JSONResponse(content, status_code=reply.status, headers=headers)
+
+
+async def _read_body(request: Request, max_bytes: int) -> bytes | None:
     """The raw body, or None above the cap; read no further than that."""
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
-        if len(body) > MAX_BODY_BYTES:
+        if len(body) > max_bytes:
             return None
     return bytes(body)
 

@@ -1,15 +1,19 @@
-"""The check run on a pull request's head: the verdict, where reviewers and branch rules look.
+"""The check runs on a pull request's head: the verdicts, where reviewers and branch rules look.
 
-Owns its name. Looks for the check of the same request before it creates one.
+Owns their names. Looks for the check of the same request before it creates one.
 """
 
 from __future__ import annotations
 
-from bot.github_api import GitHub, NewCheckRun
+from bot.github_api import Conclusion, GitHub, NewCheckRun
+from bot.messages.asking import verify_summary, verify_title
 from bot.messages.change import check_summary, check_title
+from bot.records import VerifyJob
+from bot.verdict import Verdict
 from runner.contract import ResultBundle
 
 CHECK_NAME = "kernelwright / verification"
+AGAIN_NAME = "kernelwright / verified again"
 
 
 def report(github: GitHub, manifest: ResultBundle, head_sha: str) -> None:
@@ -22,8 +26,31 @@ def report(github: GitHub, manifest: ResultBundle, head_sha: str) -> None:
         title=check_title(manifest),
         summary=check_summary(manifest),
     )
-    for existing in github.check_runs(head_sha):
-        if existing.name == CHECK_NAME and existing.external_id == check.external_id:
+    _put(github, check)
+
+
+def show_again(github: GitHub, job: VerifyJob, run_url: str, verdict: Verdict | None) -> None:
+    """Say on the head how its verification stands; `verdict` None while it is under way."""
+    passed = verdict.passed if verdict is not None else None
+    evaluation = verdict.evaluation if verdict is not None else None
+    conclusion: Conclusion | None = None
+    if passed is not None:
+        conclusion = "success" if passed else "failure"
+    check = NewCheckRun(
+        name=AGAIN_NAME,
+        head_sha=job.head_sha,
+        external_id=job.request_id,
+        conclusion=conclusion,
+        title=verify_title(passed),
+        summary=verify_summary(job, run_url, evaluation),
+        details_url=run_url,
+    )
+    _put(github, check)
+
+
+def _put(github: GitHub, check: NewCheckRun) -> None:
+    for existing in github.check_runs(check.head_sha):
+        if existing.name == check.name and existing.external_id == check.external_id:
             github.edit_check_run(existing.id, check)
             return
     github.create_check_run(check)

@@ -4,6 +4,8 @@
     ├── SettingsError        the operator must change something; one line that says what
     ├── UserError            ends a request; its text is Markdown that is safe to post to an issue
     ├── BadSignature         a delivery that GitHub did not sign with our secret
+    ├── BadToken             a job that cannot prove who it is
+    ├── KeysUnavailable      the OIDC issuer's keys cannot be had, so nobody can tell
     └── GitHubError          GitHub refused a call; carries the HTTP status
         ├── NotFound             404: it does not exist, or the App may not see it
         └── GitHubUnavailable    down, unreachable or limiting the rate: try the same again later
@@ -13,10 +15,11 @@ Wire data that breaks the contract raises `runner.errors.ContractError` and its 
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 # How a request ended, as its last record and its comments say it.
-End = Literal["published", "refused", "invalid", "unsolved", "failed"]
+End = Literal["published", "refused", "invalid", "unsolved", "cancelled", "superseded", "failed"]
+ENDS: tuple[End, ...] = get_args(End)
 
 
 class BotError(Exception):
@@ -41,6 +44,14 @@ class UserError(BotError):
 
 class BadSignature(BotError):
     """The delivery is not signed with our webhook secret."""
+
+
+class BadToken(BotError):
+    """The token is missing, forged, expired or meant for somebody else."""
+
+
+class KeysUnavailable(BotError):
+    """The issuer of the tokens cannot be reached, and its last keys are too old to count."""
 
 
 class GitHubError(BotError):

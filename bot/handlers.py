@@ -9,11 +9,13 @@ from __future__ import annotations
 import re
 
 from bot import events
-from bot.commands import parse_command
-from bot.records import Decision, Regenerate, RunMoved, Start, Usage
+from bot.commands import MAX_GUIDANCE_CHARS, Command, CommandFault, parse_command
+from bot.config import DEFAULT_LABEL, STATE_PREFIX
+from bot.plain_text import plain_text
+from bot.records import Asked, Decision, Regenerate, RunMoved, Start, Usage
 
-REQUEST_LABEL = "kernel-request"
-INVALID_LABEL = "kernel-request:invalid"
+REQUEST_LABEL = DEFAULT_LABEL
+INVALID_LABEL = f"{STATE_PREFIX}invalid"
 BRANCH = re.compile(r"^kernel/([1-9][0-9]*)-([a-z][a-z0-9-]*)$")
 _REQUEST_ID = re.compile(r"\bkw-[0-9a-f]{16}\b")
 _RUN_ACTIONS = frozenset({"in_progress", "completed"})
@@ -50,51 +52,78 @@ def _decide_run(event: events.WorkflowRunEvent) -> RunMoved | None:
     if event.action not in _RUN_ACTIONS:
         return None
     run = event.workflow_run
-    found = _REQUEST_ID.search(f"{run.display_title} {run.name or ''}")
-    return RunMoved(request_id=found[0]) if found else None
+    request_id = find_request_id(f"{run.display_title} {run.name or ''}")
+    return RunMoved(request_id=request_id) if request_id else None
+
+
+def find_request_id(title: str) -> str | None:
+    """The request whose run has that title."""
+    found = _REQUEST_ID.search(title)
+    return found[0] if found else None
 
 
 def _decide_label(event: events.IssuesEvent) -> Start | None:
+    """Any label may be the repository's own name for a request: its configuration decides."""
     # The label of this event, never the issue's labels: a form sends one event for each label.
-    if event.action != "labeled" or event.label is None or event.label.name != REQUEST_LABEL:
+    if event.action != "labeled" or event.label is None:
         return None
-    if event.issue.pull_request is not None:
+    if event.issue.pull_request is not None or event.label.name.startswith(STATE_PREFIX):
         return None
-    return Start(issue_number=event.issue.number, sender=event.sender.login)
+    return Start(issue_number=event.issue.number, sender=event.sender.login, label=event.label.name)
 
 
-def _decide_comment(event: events.IssueCommentEvent, bot_login: str) -> Regenerate | Usage | None:
-    if event.action != "created":
+def _decide_comment(
+    event: events.IssueCommentEvent, bot_login: str
+) -> Regenerate | Asked | Usage | None:
+    if event.action != "created" or not _may_be_our_thread(event.issue, bot_login):
         return None
     command = parse_command(event.comment.body or "")
-    if command is None or not _is_our_thread(event.issue, bot_login):
-        return None
-    number, sender = event.issue.number, event.sender.login
-    if command.name != "regenerate" or not command.text:
-        asked = command.name in ("help", "regenerate")
+    return None if command is None else _carry_out(command, event)
+
+
+def _carry_out(
+    command: Command | CommandFault, event: events.IssueCommentEvent
+) -> Regenerate | Asked | Usage:
+    number, sender, comment_id = event.issue.number, event.sender.login, event.comment.id
+    on_pull = event.issue.pull_request is not None
+    if isinstance(command, CommandFault) or command.name == "help":
+        fault = command if isinstance(command, CommandFault) else None
         return Usage(
             thread_number=number,
-            comment_id=event.comment.id,
+            on_pull=on_pull,
+            comment_id=comment_id,
             sender=sender,
-            unknown=None if asked else command.name,
+            problem=fault.problem if fault else None,
+            meant=fault.meant if fault else None,
         )
-    return Regenerate(
+    if command.name == "regenerate":
+        return Regenerate(
+            thread_number=number,
+            pull_number=number if on_pull else None,
+            sender=sender,
+            guidance=command.guidance,
+            comment_id=comment_id,
+            budget_s=command.budget_s,
+            start=command.start,
+        )
+    return Asked(
+        command=command.name,
         thread_number=number,
-        pull_number=number if event.issue.pull_request is not None else None,
+        on_pull=on_pull,
+        comment_id=comment_id,
         sender=sender,
-        guidance=command.text,
-        comment_id=event.comment.id,
     )
 
 
-def _is_our_thread(issue: events.Issue, bot_login: str) -> bool:
-    """Other bots have commands too: elsewhere an unknown one is none of our business."""
-    if issue.pull_request is not None:
-        return issue.user is not None and issue.user.login == bot_login
-    return any(label.name in (REQUEST_LABEL, INVALID_LABEL) for label in issue.labels)
+def _may_be_our_thread(issue: events.Issue, bot_login: str) -> bool:
+    """Other bots have commands too. Whether an issue is a request, its labels say when asked."""
+    if issue.pull_request is None:
+        return True
+    return issue.user is not None and issue.user.login == bot_login
 
 
 def _decide_review(event: events.ReviewEvent) -> Regenerate | None:
+    """A review starts a round; the workflow takes those of the same minute into it."""
     if event.action != "submitted" or event.review.state.lower() != "changes_requested":
         return None
     head = event.pull_request.head
@@ -108,6 +137,6 @@ def _decide_review(event: events.ReviewEvent) -> Regenerate | None:
         thread_number=number,
         pull_number=number,
         sender=event.sender.login,
-        guidance=event.review.body or "",
+        guidance=plain_text(event.review.body or "", MAX_GUIDANCE_CHARS),
         review_id=event.review.id,
     )

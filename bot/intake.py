@@ -9,25 +9,51 @@ from __future__ import annotations
 from bot.errors import GitHubError, GitHubUnavailable, UserError
 from bot.github_api import GitHub
 from bot.messages import comments as say
-from bot.records import Collected, Dispatched, Job
+from bot.records import Collected, Dispatched, Job, Stopping
 from runner.bundle import MAX_ARCHIVE_BYTES, CheckedBundle, read_bundle
 from runner.contract import KernelRequest, Outcome
 from runner.errors import BundleError
 
 
-def collect(github: GitHub, job: Job, run: Dispatched, request: KernelRequest) -> Collected:
-    """Fetch and check the bundle of `request`. Raises UserError where it fails its checks."""
+class _NoArtifact(BundleError):
+    """The run handed back nothing under the name that was agreed."""
+
+
+def collect(
+    github: GitHub, job: Job, run: Dispatched, request: KernelRequest, conclusion: str = "success",
+    stopping: Stopping | None = None,
+) -> Collected:  # fmt: skip
+    """Fetch and check the bundle of `request`. Raises UserError where it fails its checks.
+
+    A run that was cancelled (`conclusion`) may have handed back its best so far, or nothing.
+    """
     try:
         bundle = read_bundle(_download(github, run, request.request_id), request=request)
+    except _NoArtifact as error:
+        if conclusion != "success":
+            raise _without_bundle(job, run, conclusion, stopping) from error
+        raise UserError(say.bundle_refused(error.reason, run.run_url, job)) from error
     except BundleError as error:
         raise UserError(say.bundle_refused(error.reason, run.run_url, job)) from error
     return Collected(manifest=bundle.manifest, blobs=_store(github, bundle))
 
 
+def artifact_name(request_id: str) -> str:
+    return f"kernelwright-{request_id}"
+
+
+def _without_bundle(
+    job: Job, run: Dispatched, conclusion: str, stopping: Stopping | None
+) -> UserError:
+    if stopping is not None:
+        return UserError(say.cancelled(stopping.by, run.run_url, job), "cancelled")
+    return UserError(say.run_failed(conclusion, run.run_url, job))
+
+
 def _download(github: GitHub, run: Dispatched, request_id: str) -> bytes:
-    name = f"kernelwright-{request_id}"
+    name = artifact_name(request_id)
     try:
-        data = github.download_artifact(run.run_id, name, MAX_ARCHIVE_BYTES)
+        data = github.download_artifact(run.run_id, artifact_name(request_id), MAX_ARCHIVE_BYTES)
     except GitHubUnavailable:
         raise
     except GitHubError as error:
@@ -35,7 +61,7 @@ def _download(github: GitHub, run: Dispatched, request_id: str) -> bytes:
             raise BundleError(error.message) from error
         raise
     if data is None:
-        raise BundleError(f"the run has no artifact {name}, or it has expired")
+        raise _NoArtifact(f"the run has no artifact {name}, or it has expired")
     return data
 
 

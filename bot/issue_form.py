@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from runner.contract import Budget, sha256_hex
+from runner.contract import sha256_hex
 from runner.errors import Fault
 
 SPEC = "Spec (problem.toml)"
@@ -26,12 +26,15 @@ _OPENING = re.compile(r"\A(`{3,}|~{3,})[^\n`]*\n")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestForm:
-    """The form's values. Texts end with a newline; faults are what the form itself lacks."""
+    """The form's values. Texts end with a newline; faults are what the form itself lacks.
+
+    `budget_s` is None where the form says none.
+    """
 
     problem_toml: str
     reference_py: str
     baseline_py: str | None
-    budget: Budget
+    budget_s: float | None
     faults: tuple[Fault, ...]
 
     @property
@@ -56,19 +59,16 @@ def parse_form(body: str) -> RequestForm:
         problem_toml=values.get(SPEC) or "",
         reference_py=values.get(REFERENCE) or "",
         baseline_py=values.get(BASELINE) or None,
-        budget=_read_budget(values.get(BUDGET) or "", faults),
+        budget_s=_read_budget(values.get(BUDGET) or "", faults),
         faults=tuple(faults),
     )
 
 
-def _read_budget(text: str, faults: list[Fault]) -> Budget:
+def _read_budget(text: str, faults: list[Fault]) -> float | None:
     choice = text.strip()
-    if not choice:
-        return Budget()
-    if choice not in BUDGETS_S:
+    if choice and choice not in BUDGETS_S:
         faults.append(Fault("issue", None, f"the budget is one of: {', '.join(BUDGETS_S)}"))
-        return Budget()
-    return Budget(wall_clock_s=BUDGETS_S[choice])
+    return BUDGETS_S.get(choice)
 
 
 def _split(body: str) -> dict[str, str]:

@@ -61,6 +61,12 @@ class Metrics:
         self._runs = Counter(
             "kernelwright_runs", "Runs with a bundle, by outcome", ("outcome",), registry=registry
         )
+        self._verifications = Counter(
+            "kernelwright_verifications",
+            "Verifications of a pull request's kernel, by result",
+            ("result",),
+            registry=registry,
+        )
         self._run_s = Histogram(
             "kernelwright_run_seconds",
             "Wall seconds that a run held its GPU",
@@ -91,6 +97,9 @@ class Metrics:
 
     def ended(self, end: End) -> None:
         self._ends.labels(end).inc()
+
+    def verified(self, *, passed: bool) -> None:
+        self._verifications.labels("passed" if passed else "failed").inc()
 
     def collected(self, bundle: ResultBundle) -> None:
         """The cost and the outcome of a run, from its checked manifest."""

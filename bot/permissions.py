@@ -1,14 +1,15 @@
-"""Who may spend the GPU's time and have a branch written: people with write access.
+"""Who may spend the GPU's time and have a branch written, and who may ask how things stand.
 
-Owns that one rule. The label does not decide it, and neither does `author_association`.
+Owns those rules. The label does not decide them, and neither does `author_association`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bot.config import AskersConfig
+
 _BUILT_IN = frozenset({"none", "read", "triage", "write", "maintain", "admin"})
-_ALLOWED = frozenset({"write", "maintain", "admin"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,8 +24,15 @@ class Role:
     permission: str
 
 
-def may_trigger(role: Role) -> bool:
-    """True for write, maintain and admin, and for an organisation's own role built on them."""
-    if role.role_name in _BUILT_IN:
-        return role.role_name in _ALLOWED
-    return role.permission in _ALLOWED
+def may_ask(login: str, role: Role, askers: AskersConfig) -> bool:
+    """Whether `login` may start, change, cancel and verify: by name, by role, or by its level."""
+    if login.lower() in {user.lower() for user in askers.users}:
+        return True
+    if role.role_name in askers.roles:
+        return True
+    return role.role_name not in _BUILT_IN and role.permission in askers.roles
+
+
+def may_read(role: Role) -> bool:
+    """Whether someone with `role` may be answered at all: they can read the repository."""
+    return role.role_name != "none"

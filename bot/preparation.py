@@ -6,11 +6,14 @@ Owns every reason why a request cannot be run as it stands. Changes nothing on G
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from bot import issue_form
+from bot.config import PATH, RepositoryConfig
+from bot.durations import show_duration
 from bot.errors import NotFound, UserError
 from bot.github_api import GitHub, Pull
 from bot.handlers import branch_name
@@ -19,9 +22,15 @@ from bot.messages.pull_request import request_trailer
 from bot.records import FaultRow, Job, Prepared, Regenerate
 from bot.review import read_feedback
 from bot.tools import Tools
-from runner.contract import MAX_DISPATCH_CHARS, Budget, KernelRequest, KernelResources
+from runner.contract import (
+    MAX_DISPATCH_CHARS,
+    Budget,
+    KernelRequest,
+    KernelResources,
+    sha256_hex,
+)
 from runner.errors import Fault, ProblemError
-from runner.problem import parse_problem
+from runner.problem import Problem, parse_problem
 
 SPEC_FILES = ("problem.toml", "reference.py", "baseline.py")
 _RESOURCES = TypeAdapter(tuple[KernelResources, ...])
@@ -40,29 +49,32 @@ def prepare(github: GitHub, tools: Tools, job: Job) -> Prepared:
     return prepared.model_copy(update={"workflow_ref": ref, "at_s": tools.now_s()})
 
 
-def dispatch_inputs(request: KernelRequest) -> dict[str, str]:
-    """The inputs of `generate.yml` for a request.
+def dispatch_inputs(request: KernelRequest, runner_labels: Sequence[str] = ()) -> dict[str, str]:
+    """The inputs of `generate.yml` for a request; `runner` only where the repository chose one.
 
     ASCII only: the job takes the request as an environment variable, of which Linux allows 128 KiB,
     and GitHub's limit counts characters. So one limit covers both.
     """
     document = json.dumps(request.model_dump(mode="json"), separators=(",", ":"))
-    return {"request": document, "request_id": request.request_id}
+    inputs = {"request": document, "request_id": request.request_id}
+    return {**inputs, "runner": json.dumps(list(runner_labels))} if runner_labels else inputs
 
 
 def _from_issue(github: GitHub, job: Job, base_sha: str) -> Prepared:
     issue = github.issue(job.issue_number)
     if not issue.is_open:
-        raise UserError(say.closed_issue(), "refused")
+        raise UserError(say.closed_issue(job.config.label), "refused")
     form = issue_form.parse_form(issue.body)
     faults = list(form.faults)
     slug: str | None = None
     if not faults:
         try:
-            slug = parse_problem(form.problem_toml, form.reference_py, form.baseline_py).name
+            problem = parse_problem(form.problem_toml, form.reference_py, form.baseline_py)
+            slug = problem.name
+            faults += _house_rules(problem, form.budget_s, job.config)
         except ProblemError as error:
             faults += error.faults
-    if slug is None:
+    if slug is None or faults:
         return _faulty(faults, slug)
     pull = standing_pull(github, branch_name(job.issue_number, slug))
     if pull is not None:
@@ -72,9 +84,9 @@ def _from_issue(github: GitHub, job: Job, base_sha: str) -> Prepared:
         problem_toml=form.problem_toml,
         reference_py=form.reference_py,
         baseline_py=form.baseline_py,
-        budget=form.budget,
+        budget=Budget(wall_clock_s=form.budget_s or job.config.budget.default_s),
     )
-    return _sized(request, slug)
+    return _sized(request, slug, job.config)
 
 
 def _from_branch(github: GitHub, job: Job, base_sha: str, login: str) -> Prepared:
@@ -84,30 +96,33 @@ def _from_branch(github: GitHub, job: Job, base_sha: str, login: str) -> Prepare
         raise ValueError("a job for an existing kernel needs its branch")
     pull = github.pull(job.pull_number)
     check_own_pull(github, pull, job, login)
-    folder = f"problems/{slug}"
+    folder = f"{job.config.problems_folder}/{slug}"
     texts = {name: github.read_file(f"{folder}/{name}", head_sha) for name in SPEC_FILES}
     kernel = github.read_file(f"{folder}/kernel.py", head_sha)
     problem_toml, reference_py = texts["problem.toml"], texts["reference.py"]
     if problem_toml is None or reference_py is None or kernel is None:
         raise UserError(say.incomplete_branch(pull.head_ref))
+    cause = _regenerate(job)
+    goes_on = cause.start == "best"
     request = KernelRequest(
         **_identity(job, base_sha),
         problem_toml=problem_toml,
         reference_py=reference_py,
         baseline_py=texts["baseline.py"],
-        budget=_budget(github, job.issue_number),
-        feedback=read_feedback(github, _regenerate(job), head_sha),
-        parent_kernel=kernel,
-        parent_head_sha=head_sha,
+        budget=_budget(github, job, cause),
+        feedback=read_feedback(github, cause, head_sha),
+        parent_kernel=kernel if goes_on else None,
+        parent_head_sha=head_sha if goes_on else None,
     )
     before = read_resources(github.read_file(f"{folder}/results.json", head_sha))
-    return _sized(request, slug).model_copy(update={"before": before})
+    known = {"before": before, "kernel_sha256": sha256_hex(kernel)}
+    return _sized(request, slug, job.config).model_copy(update=known)
 
 
 def check_own_pull(github: GitHub, pull: Pull, job: Job, login: str) -> None:
     """Raises UserError unless `pull` is ours, open, unmoved, and has no commit of a person."""
     if pull.author != login:
-        raise UserError(say.no_pull(), "refused")
+        raise UserError(say.no_pull(job.config.label), "refused")
     if not pull.is_open:
         raise UserError(say.pull_exists(pull.number, state=pull_state(pull)), "refused")
     foreign = [
@@ -152,11 +167,30 @@ def _identity(job: Job, base_sha: str) -> dict[str, Any]:
     }
 
 
-def _budget(github: GitHub, issue_number: int) -> Budget:
-    try:
-        return issue_form.parse_form(github.issue(issue_number).body).budget
-    except NotFound:
-        return Budget()  # the issue is gone; its pull request lives
+def _budget(github: GitHub, job: Job, cause: Regenerate) -> Budget:
+    """What the command says, or the issue, or the default; a later round never over the maximum."""
+    rules = job.config.budget
+    asked_s = cause.budget_s
+    if asked_s is None:
+        try:
+            asked_s = issue_form.parse_form(github.issue(job.issue_number).body).budget_s
+        except NotFound:
+            asked_s = None  # the issue is gone; its pull request lives
+    return Budget(wall_clock_s=min(asked_s or rules.default_s, rules.max_s))
+
+
+def _house_rules(problem: Problem, budget_s: float | None, config: RepositoryConfig) -> list[Fault]:
+    """What this repository asks of every spec beyond what a spec must be."""
+    faults = []
+    missing = [name for name in config.baselines if name not in problem.baselines]
+    if missing:
+        message = f"baselines must also name {', '.join(missing)}: {PATH} requires it"
+        faults.append(Fault("problem.toml", None, message))
+    if budget_s is not None and budget_s > config.budget.max_s:
+        asked, most = show_duration(budget_s), config.budget.max
+        message = f"the budget, {asked}, is more than this repository allows, {most} ({PATH})"
+        faults.append(Fault("issue", None, message))
+    return faults
 
 
 def _regenerate(job: Job) -> Regenerate:
@@ -165,9 +199,10 @@ def _regenerate(job: Job) -> Regenerate:
     return job.cause
 
 
-def _sized(request: KernelRequest, slug: str) -> Prepared:
+def _sized(request: KernelRequest, slug: str, config: RepositoryConfig) -> Prepared:
     """GitHub caps all inputs of a dispatch together: said as a fault before it is refused there."""
-    size = sum(len(name) + len(value) for name, value in dispatch_inputs(request).items())
+    inputs = dispatch_inputs(request, config.runner_labels)
+    size = sum(len(name) + len(value) for name, value in inputs.items())
     if size > MAX_DISPATCH_CHARS:
         message = (
             f"spec, reference, baselines and guidance need {size} characters as one dispatch; "

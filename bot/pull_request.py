@@ -6,6 +6,8 @@ forces a branch, never builds on a person's commit, never reopens what a person 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential
 
 from bot.errors import GitHubError, UserError
@@ -16,7 +18,6 @@ from bot.messages import pull_request as text
 from bot.preparation import check_own_pull, pull_state, standing_pull
 from bot.records import Collected, Committed, Job, Prepared, Published
 from bot.tools import Tools
-from runner.contract import KernelRequest, sha256_hex
 
 # A tree made a moment ago can be unknown to the commit that names it.
 _TREE_MISSING = "tree sha does not exist"
@@ -26,16 +27,16 @@ def commit(
     github: GitHub, tools: Tools, job: Job, prepared: Prepared, collected: Collected
 ) -> Committed:
     """Put the bundle's files on the request's branch as one commit, unless that is done already."""
-    manifest, request = collected.manifest, prepared.accepted()
+    manifest = collected.manifest
     branch = branch_name(job.issue_number, manifest.problem)
     head_sha = github.branch_head(branch)
     if head_sha is not None and _is_ours(github, tools, head_sha, job.request_id):
         return Committed(branch=branch, sha=head_sha, made=True)
-    parent_sha = _parent(github, tools, job, request, branch, head_sha)
-    old_sha256 = sha256_hex(request.parent_kernel) if request.parent_kernel is not None else None
-    if manifest.best is not None and manifest.best.candidate_sha256 == old_sha256:
+    parent_sha = _parent(github, tools, job, prepared, branch, head_sha)
+    if manifest.best is not None and manifest.best.candidate_sha256 == prepared.kernel_sha256:
         return Committed(branch=branch, sha=parent_sha, made=False)
-    tree_sha = github.create_tree(github.commit(parent_sha).tree_sha, collected.blobs)
+    blobs = _in_folder(collected.blobs, job.config.problems_folder)
+    tree_sha = github.create_tree(github.commit(parent_sha).tree_sha, blobs)
     message = text.commit_message(manifest, job.issue_number)
     sha = _create_commit(github, message, tree_sha, parent_sha)
     _point(github, branch, sha, is_new=head_sha is None)
@@ -48,7 +49,7 @@ def publish(
     """Open the pull request, or bring the text of the one that is open up to date."""
     manifest, request = collected.manifest, prepared.accepted()
     title = text.title(manifest)
-    body = text.body(manifest, request, prepared.before)
+    body = text.body(manifest, request, prepared.before, job.config.problems_folder)
     pull = standing_pull(github, committed.branch)
     if pull is not None:
         if not pull.is_open:
@@ -64,7 +65,7 @@ def _parent(
     github: GitHub,
     tools: Tools,
     job: Job,
-    request: KernelRequest,
+    prepared: Prepared,
     branch: str,
     head_sha: str | None,
 ) -> str:
@@ -72,15 +73,35 @@ def _parent(
     if job.pull_number is not None:
         # Time has passed since the run was started: ask again.
         check_own_pull(github, github.pull(job.pull_number), job, tools.login)
-        if head_sha is None or head_sha != request.parent_head_sha:
+        if head_sha is None or head_sha != job.head_sha:
             raise UserError(say.foreign_commits(branch))
         return head_sha
     if head_sha is None:
-        return request.base_sha
+        return _default_head(github, job, prepared)
     # Left by an earlier request of this issue that ended before its pull request.
     if not _is_ours(github, tools, head_sha, "kw-"):
         raise UserError(say.foreign_commits(branch))
     return head_sha
+
+
+def _default_head(github: GitHub, job: Job, prepared: Prepared) -> str:
+    """The default branch as it is now: it may have moved on during the run.
+
+    Raises UserError where the problem's folder has appeared there meanwhile.
+    """
+    ref = prepared.workflow_ref or github.default_branch()
+    head_sha = github.branch_head(ref)
+    if head_sha is None:
+        raise UserError(say.empty_repository())
+    folder = f"{job.config.problems_folder}/{prepared.slug}"
+    if github.read_file(f"{folder}/problem.toml", head_sha) is not None:
+        raise UserError(say.folder_appeared(folder, ref))
+    return head_sha
+
+
+def _in_folder(blobs: Mapping[str, str], folder: str) -> dict[str, str]:
+    """The bundle's paths, which are `problems/<slug>/…` by contract, under the folder chosen."""
+    return {f"{folder}/{path.removeprefix('problems/')}": sha for path, sha in blobs.items()}
 
 
 def _is_ours(github: GitHub, tools: Tools, sha: str, request_id: str) -> bool:

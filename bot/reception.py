@@ -1,63 +1,45 @@
 """What happens to one delivery: a request is started, woken or refused, or a question answered.
 
 Owns a request's identity (repository, issue, spec, round; never the delivery) and the rule of one
-run at a time for an issue. The order of a request's own steps is in `workflow`.
+run at a time for an issue: a second label is told so, newer words about a kernel take the place of
+the older ones (`making_way`). The order of a request's own steps is in `workflow`.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
-from typing import Protocol
 
-from bot import issue_form, threads
+from bot import asking, gate, issue_form
+from bot.caps import WINDOW_S, cap_reached
+from bot.config import CapsConfig, RepositoryConfig
+from bot.desk import Desk, Requests
 from bot.errors import UserError
 from bot.github_api import GitHub, Pull
 from bot.handlers import read_branch_name
+from bot.making_way import Way, make_way
 from bot.messages import comments as say
+from bot.messages import refusals
 from bot.preparation import SPEC_FILES
 from bot.records import (
+    Asked,
     Choice,
     Delivery,
-    Ended,
     Job,
+    Note,
     Opening,
     Regenerate,
     RunMoved,
     Start,
     Usage,
+    with_voices,
 )
+from bot.review import inline_comments
 from bot.steps import StepCrashed, Steps
 from bot.tools import Tools
 from runner.contract import sha256_hex
 
 log = logging.getLogger(__name__)
 MAX_ROUNDS = 100
-
-
-class Requests(Protocol):
-    """The requests that this service keeps."""
-
-    def choosing(self) -> AbstractContextManager[object]:
-        """Held from the choice of a request to its start: two labels make one run."""
-        ...
-
-    def active(self, repository: str, issue_number: int) -> str | None:
-        """The id of the issue's request that has not ended, or None."""
-        ...
-
-    def ended(self, request_ids: Sequence[str]) -> dict[str, Ended]:
-        """The ends of those requests that are known; of any state."""
-        ...
-
-    def start(self, job: Job) -> None:
-        """Start a request; nothing where it was started before."""
-        ...
-
-    def wake(self, request_id: str, key: str) -> None:
-        """Let a waiting request look at its run; nothing where there is none. Once for a key."""
-        ...
 
 
 def request_id_of(repository: str, issue_number: int, spec_sha256: str, ordinal: int) -> str:
@@ -70,76 +52,103 @@ def receive(steps: Steps, tools: Tools, requests: Requests, delivery: Delivery) 
     """Act on one delivery."""
     decision = delivery.decision
     if isinstance(decision, RunMoved):
-        requests.wake(decision.request_id, delivery.delivery_id)
+        requests.tell(decision.request_id, Note(kind="moved"), delivery.delivery_id)
         return
+    desk = Desk(steps=steps, tools=tools, requests=requests, delivery=delivery)
     try:
-        if isinstance(decision, Usage):
-            _answer(steps, tools, delivery, decision)
+        config = gate.pass_gate(desk)
+        if config is None or isinstance(decision, Usage):
+            return
+        if isinstance(decision, Asked):
+            folder = config.problems_folder
+            asking.answer(desk, decision, folder, lambda: find_pull(desk, config.label))
         else:
-            _open(steps, tools, requests, delivery, decision)
+            _open(desk, decision, config)
     except UserError as error:
-        _reply(steps, tools, delivery, error.text)
+        desk.reply(error.text)
     except StepCrashed:
         log.error("delivery %s ended by a step that failed", delivery.delivery_id)  # noqa: TRY400
-        _reply(steps, tools, delivery, say.unexpected_delivery(delivery))
+        desk.reply(say.unexpected_delivery(delivery))
 
 
-def _open(
-    steps: Steps, tools: Tools, requests: Requests, delivery: Delivery, cause: Start | Regenerate
-) -> None:
-    opening = steps.run("read_opening", lambda: _read(tools, delivery, cause), Opening)
-    with requests.choosing():
-        choice = steps.run("choose", lambda: _choose(requests, delivery, opening), Choice)
+def _open(desk: Desk, cause: Start | Regenerate, config: RepositoryConfig) -> None:
+    way = Way()
+    while not way.is_closed:
+        whole = with_voices(cause, way.voices) if isinstance(cause, Regenerate) else cause
+        choice = _start_if_free(desk, whole, config)
         if not choice.busy:
-            requests.start(
-                Job(
-                    request_id=choice.request_id,
-                    repository=delivery.repository,
-                    installation_id=delivery.installation_id,
-                    issue_number=opening.issue_number,
-                    generation=choice.generation,
-                    spec_sha256=opening.spec_sha256,
-                    cause=cause,
-                    pull_number=opening.pull_number,
-                    head_sha=opening.head_sha,
-                    slug=opening.slug,
-                )
-            )
             return
-    _reply(steps, tools, delivery, say.busy(choice.request_id))
+        if isinstance(cause, Start):
+            desk.reply(say.busy(choice.request_id))
+            return
+        way = make_way(
+            desk, cause, choice.request_id, way,
+            lambda: _check_caps(desk, cause.sender, config.caps),
+        )  # fmt: skip
 
 
-def _read(tools: Tools, delivery: Delivery, cause: Start | Regenerate) -> Opening:
-    github = tools.github(delivery.repository, delivery.installation_id)
+def _start_if_free(desk: Desk, cause: Start | Regenerate, config: RepositoryConfig) -> Choice:
+    """The request that was started, or (`busy`) the one that is in the way."""
+    opening = desk.steps.run("read_opening", lambda: _read(desk, cause, config), Opening)
+    with desk.requests.choosing():
+        choice = desk.steps.run("choose", lambda: _choose(desk, opening), Choice)
+        if choice.busy:
+            return choice
+        desk.steps.do("check_caps", lambda: _check_caps(desk, cause.sender, config.caps))
+        job = Job(
+            request_id=choice.request_id,
+            repository=desk.delivery.repository,
+            installation_id=desk.delivery.installation_id,
+            issue_number=opening.issue_number,
+            generation=choice.generation,
+            spec_sha256=opening.spec_sha256,
+            cause=cause,
+            pull_number=opening.pull_number,
+            head_sha=opening.head_sha,
+            slug=opening.slug,
+            config=config,
+        )
+        is_ours = desk.requests.start(job)
+    return choice.model_copy(update={"busy": not is_ours})
+
+
+def _read(desk: Desk, cause: Start | Regenerate, config: RepositoryConfig) -> Opening:
+    github = desk.github()
     if isinstance(cause, Start):
         form = issue_form.parse_form(github.issue(cause.issue_number).body)
         return Opening(issue_number=cause.issue_number, spec_sha256=form.spec_sha256)
-    return _read_kernel(github, _find_pull(github, delivery, cause, tools.login))
+    if cause.review_id is not None and not cause.guidance and not inline_comments(github, cause):
+        raise UserError(refusals.review_without_words())
+    return _read_kernel(github, find_pull(desk, config.label), config.problems_folder)
 
 
-def _find_pull(github: GitHub, delivery: Delivery, cause: Regenerate, login: str) -> Pull:
-    """Our pull request that `cause` means. Raises UserError where there is none."""
-    if cause.pull_number is not None:
-        pulls = [github.pull(cause.pull_number)]
+def find_pull(desk: Desk, label: str) -> Pull:
+    """Our pull request that the delivery is about. Raises UserError where there is none."""
+    github, asked = desk.github(), desk.delivery.decision
+    if isinstance(asked, RunMoved | Start):
+        raise TypeError("a label and a run are about no pull request")
+    on_pull = asked.pull_number is not None if isinstance(asked, Regenerate) else asked.on_pull
+    if on_pull:
+        pulls = [github.pull(asked.thread_number)]
     else:
         pulls = [
             pull
             for pull in github.open_pulls()
-            if (read_branch_name(pull.head_ref) or (0, ""))[0] == cause.thread_number
+            if (read_branch_name(pull.head_ref) or (0, ""))[0] == asked.thread_number
         ]
     for pull in pulls:
-        same_repository = (pull.head_repository or "").lower() == delivery.repository.lower()
-        if same_repository and pull.author == login and read_branch_name(pull.head_ref):
+        same_repository = (pull.head_repository or "").lower() == desk.delivery.repository.lower()
+        if same_repository and pull.author == desk.tools.login and read_branch_name(pull.head_ref):
             return pull
-    raise UserError(say.no_pull())
+    raise UserError(say.no_pull(label))
 
 
-def _read_kernel(github: GitHub, pull: Pull) -> Opening:
+def _read_kernel(github: GitHub, pull: Pull, folder: str) -> Opening:
     named = read_branch_name(pull.head_ref)
     if named is None:
-        raise UserError(say.no_pull())
+        raise ValueError(f"{pull.head_ref} is no branch of a request")
     issue_number, slug = named
-    texts = [github.read_file(f"problems/{slug}/{name}", pull.head_sha) for name in SPEC_FILES]
+    texts = [github.read_file(f"{folder}/{slug}/{name}", pull.head_sha) for name in SPEC_FILES]
     return Opening(
         issue_number=issue_number,
         spec_sha256=issue_form.spec_digest(texts[0] or "", texts[1] or "", texts[2]),
@@ -150,11 +159,12 @@ def _read_kernel(github: GitHub, pull: Pull) -> Opening:
     )
 
 
-def _choose(requests: Requests, delivery: Delivery, opening: Opening) -> Choice:
-    active = requests.active(delivery.repository, opening.issue_number)
+def _choose(desk: Desk, opening: Opening) -> Choice:
+    requests, repository = desk.requests, desk.delivery.repository
+    active = requests.active(repository, opening.issue_number)
     if active is not None:
         return Choice(request_id=active, generation=0, busy=True)
-    identity = (delivery.repository, opening.issue_number, opening.spec_sha256)
+    identity = (repository, opening.issue_number, opening.spec_sha256)
     # Rounds that only the branch knows of (the database was lost) count as made.
     ids = [request_id_of(*identity, n) for n in range(MAX_ROUNDS)]
     ended = requests.ended(ids)
@@ -166,21 +176,13 @@ def _choose(requests: Requests, delivery: Delivery, opening: Opening) -> Choice:
     raise UserError(say.too_many_rounds(MAX_ROUNDS))
 
 
-def _answer(steps: Steps, tools: Tools, delivery: Delivery, asked: Usage) -> None:
-    github = tools.github(delivery.repository, delivery.installation_id)
-    if asked.unknown is not None:
-        steps.do("react", lambda: threads.react_to_comment(github, asked.comment_id, "confused"))
-    _reply(steps, tools, delivery, say.usage(asked.unknown))
-
-
-def _reply(steps: Steps, tools: Tools, delivery: Delivery, text: str) -> None:
-    decision = delivery.decision
-    if isinstance(decision, RunMoved):
+def _check_caps(desk: Desk, sender: str, caps: CapsConfig) -> None:
+    """Raises UserError, which says when it is possible again, where a day's runs are used up."""
+    if caps == CapsConfig():
         return
-    number = decision.issue_number if isinstance(decision, Start) else decision.thread_number
-
-    def act() -> None:
-        github = tools.github(delivery.repository, delivery.installation_id)
-        threads.ensure_comment(github, number, say.reply(delivery, text), tools.login)
-
-    steps.do("reply", act)
+    now_s = desk.tools.now_s()
+    rows = desk.requests.runs_since(desk.delivery.repository, now_s - WINDOW_S)
+    reached = cap_reached(rows, caps, sender, now_s)
+    if reached is not None:
+        text = refusals.cap(reached.whose, reached.limit, reached.free_at_s)
+        raise UserError(text, "refused")

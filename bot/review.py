@@ -1,12 +1,14 @@
-"""A reviewer's words → `Feedback`: the review's text and its inline comments with their code.
+"""Reviewers' words → `Feedback`: the reviews' texts and their inline comments with their code.
 
-Owns how a comment's line is found. The words stay data: nothing in them instructs the bot.
+Owns how a comment's line is found, and how several reviews become one. The words stay data: nothing
+in them instructs the bot.
 """
 
 from __future__ import annotations
 
 from bot.github_api import GitHub, ReviewComment
-from bot.records import Regenerate
+from bot.plain_text import plain_text
+from bot.records import Regenerate, Voice
 from runner.contract import Feedback, InlineComment
 
 MAX_COMMENTS = 50
@@ -14,25 +16,43 @@ MAX_TEXT_CHARS = 8_000
 _CONTEXT_LINES = 2
 
 
-def read_feedback(github: GitHub, cause: Regenerate, head_sha: str) -> Feedback:
-    """What `cause` asks for; inline comments by the review's id, their code from `head_sha`."""
-    rows: list[ReviewComment] = []
-    if cause.review_id is not None and cause.pull_number is not None:
-        rows = github.review_comments(cause.pull_number, cause.review_id)[:MAX_COMMENTS]
+def read_feedback(github: GitHub, cause: Regenerate, head_sha: str) -> Feedback | None:
+    """What `cause` asks for; inline comments by their review's id, their code from `head_sha`.
+
+    None where it says nothing at all: another try, guided by nobody.
+    """
+    rows = inline_comments(github, cause)
+    said = [voice for voice in cause.voices if voice.guidance]
+    if not said and not rows:
+        return None
     files = {path: github.read_file(path, head_sha) for path in {row.path for row in rows}}
     return Feedback(
-        author=cause.sender,
-        text=cause.guidance[:MAX_TEXT_CHARS],
+        author=", ".join(dict.fromkeys(voice.sender for voice in cause.voices)),
+        text="\n\n".join(_told(voice, alone=not cause.more) for voice in said)[:MAX_TEXT_CHARS],
         comments=tuple(
             InlineComment(
                 path=row.path,
                 line=row.line,
                 code=code_at(files[row.path], row),
-                body=row.body[:MAX_TEXT_CHARS],
+                body=plain_text(row.body, MAX_TEXT_CHARS),
             )
             for row in rows
         ),
     )
+
+
+def inline_comments(github: GitHub, cause: Regenerate) -> list[ReviewComment]:
+    """The inline comments of all its reviews, MAX_COMMENTS at most."""
+    if cause.pull_number is None:
+        return []
+    ids = [voice.review_id for voice in cause.voices if voice.review_id is not None]
+    rows = [row for one in ids for row in github.review_comments(cause.pull_number, one)]
+    return rows[:MAX_COMMENTS]
+
+
+def _told(voice: Voice, *, alone: bool) -> str:
+    """One person's words, by name where several are heard."""
+    return voice.guidance if alone else f"{voice.sender}: {voice.guidance}"
 
 
 def code_at(text: str | None, comment: ReviewComment) -> str:

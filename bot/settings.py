@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated
 from urllib.parse import unquote, urlsplit
 
+from dotenv import dotenv_values
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -61,6 +62,19 @@ class Settings(BaseSettings):
     log_level: str = "INFO"
     # GitHub cancels a self-hosted job that waited 24 h for its machine; the longest run has 90 min.
     run_deadline_s: Annotated[float, Field(gt=0)] = 26 * 3600.0
+    # The job itself ends after 90 min; what is silent for longer has lost its machine.
+    running_deadline_s: Annotated[float, Field(gt=0)] = 2 * 3600.0
+    # From the wish to stop to the end of the run: the loop may be in its final verdict.
+    cancel_deadline_s: Annotated[float, Field(gt=0)] = 900.0
+    # How long a newer round waits for the older one to make way.
+    supersede_patience_s: Annotated[float, Field(ge=0)] = 1800.0
+    # Reviews that come within this time of the first are one round; 0 takes each by itself.
+    review_window_s: Annotated[float, Field(ge=0)] = 60.0
+    # How often missed labels, failed deliveries and orphaned runs are looked for.
+    reconcile_interval_s: Annotated[float, Field(gt=0)] = 300.0
+    # GitHub's limits for what an installation creates; divide them among several replicas.
+    creations_per_minute: Annotated[int, Field(gt=0)] = 80
+    creations_per_hour: Annotated[int, Field(gt=0)] = 500
     poll_interval_s: Annotated[float, Field(gt=0)] = 60.0
     # How long one step repeats itself while GitHub is down or limits the rate.
     github_patience_s: Annotated[float, Field(ge=0)] = 3600.0
@@ -69,6 +83,11 @@ class Settings(BaseSettings):
     seconds_between_writes: Annotated[float, Field(ge=0)] = 1.0
     # A run dispatched a moment ago may still be missing from GitHub's list.
     run_lookup_grace_s: Annotated[float, Field(ge=0)] = 10.0
+    # Who signs the tokens of Actions jobs; GitHub Enterprise Server: https://HOST/_services/token.
+    oidc_issuer: str = "https://token.actions.githubusercontent.com"
+    oidc_audience: Annotated[str, Field(min_length=1)] = "kernelwright"
+    # The progress comment is edited no more often than this while a run lasts.
+    progress_pace_s: Annotated[float, Field(gt=0)] = 20.0
 
     @field_validator("log_level")
     @classmethod
@@ -88,7 +107,7 @@ class Settings(BaseSettings):
             raise ValueError("must start with postgresql:// or sqlite:///")
         return value
 
-    @field_validator("github_api_url")
+    @field_validator("github_api_url", "oidc_issuer")
     @classmethod
     def _web_address(cls, value: str) -> str:
         if not value.startswith(("https://", "http://")):
@@ -125,13 +144,19 @@ class Settings(BaseSettings):
         return self.database_url or f"sqlite:///{self.state_dir.resolve() / 'kernelwright.sqlite'}"
 
 
-def load_settings() -> Settings:
-    """Read the environment. Raises SettingsError with one line that names every fault."""
+def load_settings(env_file: Path | None = None) -> Settings:
+    """Read the environment, and `env_file` for what the environment does not say.
+
+    Raises SettingsError with one line that names every fault.
+    """
+    given = _read_env_file(env_file) if env_file is not None else {}
+    names = {name.upper() for name, value in given.items() if value}
+    names |= {name for name, value in os.environ.items() if value}
     missing: list[str] = []
     wrong: list[str] = []
     settings: Settings | None = None
     try:
-        settings = Settings.model_validate({})
+        settings = Settings.model_validate({"_env_file": env_file})
     except ValidationError as error:
         for fault in error.errors():
             field = str(fault["loc"][0]) if fault["loc"] else "settings"
@@ -140,10 +165,19 @@ def load_settings() -> Settings:
                 missing.append(f"{name} ({_MEANING.get(field, 'required')})")
             else:
                 wrong.append(f"{name}: {fault['msg'].removeprefix('Value error, ')}")
-        if not any(os.environ.get(f"{PREFIX}PRIVATE_KEY{end}") for end in ("", "_FILE")):
+        if not names & {f"{PREFIX}PRIVATE_KEY{end}" for end in ("", "_FILE")}:
             missing.append(_KEY_MEANING)
     if settings is not None:
         settings.private_key_pem()
         return settings
     lines = [f"missing settings: set {', '.join(missing)}"] if missing else []
     raise SettingsError("; ".join([*lines, *wrong]))
+
+
+def _read_env_file(path: Path) -> dict[str, str | None]:
+    """The variables of a settings file; a file that is not there is a fault, never no settings."""
+    try:
+        with path.open(encoding="utf-8") as lines:
+            return dict(dotenv_values(stream=lines))
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"cannot read the settings file {path}: {error}") from error

@@ -11,9 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_delay
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_before_delay
 
 from bot.errors import BotError, GitHubUnavailable, UserError
+from bot.records import Dispatched, Note, RunNews, Standing
 
 R = TypeVar("R")
 log = logging.getLogger(__name__)
@@ -36,8 +37,28 @@ class Steps(Protocol):
         """`run` for an effect without a result."""
         ...
 
-    def wait(self, timeout_s: float) -> None:
-        """Until the workflow is woken, `timeout_s` at most."""
+    def wait(self, timeout_s: float) -> Note | None:
+        """The next note to this workflow; None where none came within `timeout_s`."""
+        ...
+
+    def pause(self, seconds: float) -> None:
+        """Nothing, for that long; no note ends it."""
+        ...
+
+    def stand(self, standing: Standing) -> None:
+        """Let others see where this request is."""
+        ...
+
+    def announce_gathered(self, review_ids: tuple[int, ...]) -> None:
+        """Let others see which reviews this request answers, and that it takes no more."""
+        ...
+
+    def announce(self, run: Dispatched) -> None:
+        """Let others see which run is this request's: that one alone may tell of itself."""
+        ...
+
+    def news(self) -> list[RunNews]:
+        """What the run has said of itself since the last look, in the order of arrival."""
         ...
 
 
@@ -70,7 +91,7 @@ def effect(name: str, act: Callable[[], Any], patience: Patience) -> Any:
     """`act`, repeated while GitHub is unavailable. Every act looks before it creates."""
     tries = Retrying(
         retry=retry_if_exception_type(GitHubUnavailable),
-        stop=stop_after_delay(patience.total_s),
+        stop=stop_before_delay(patience.total_s),
         wait=_wait_s,
         sleep=patience.sleep,
         before_sleep=lambda state: log.warning("step %s: %s; trying again", name, _error(state)),

@@ -1,4 +1,4 @@
-"""Comments, reactions and labels on issues and pull requests.
+"""Comments and reactions on issues and pull requests.
 
 Owns 'found again, not made again': a comment of ours is known by its hidden marker on any page of
 the thread, whoever else may have copied that marker.
@@ -6,8 +6,8 @@ the thread, whoever else may have copied that marker.
 
 from __future__ import annotations
 
+from bot.errors import NotFound
 from bot.github_api import GitHub, Subject
-from bot.handlers import INVALID_LABEL
 from bot.records import Job, Regenerate
 
 
@@ -42,11 +42,20 @@ def ensure_comment(github: GitHub, number: int, body: str, login: str) -> int:
     return found if found is not None else github.create_comment(number, body).id
 
 
-def set_invalid(github: GitHub, number: int, *, invalid: bool) -> None:
-    """Add or remove the label for a faulty spec."""
-    labelled = INVALID_LABEL in github.issue(number).labels
-    if invalid and not labelled:
-        github.ensure_label(INVALID_LABEL, "d93f0b", "The spec of this kernel request has faults")
-        github.add_label(number, INVALID_LABEL)
-    elif labelled and not invalid:
-        github.remove_label(number, INVALID_LABEL)
+def keep_comment(
+    github: GitHub, number: int, body: str, login: str, known: int | None = None
+) -> int:
+    """Make our comment with the marker of `body` say `body`; made where there is none. Its id.
+
+    `known` is that id from an earlier call: a list may lack what was made a moment ago.
+    """
+    found = known or find_comment(github, number, body.split("\n", 1)[0], login)
+    if found is not None:
+        try:
+            github.edit_comment(found, body)
+        except NotFound:
+            # Somebody deleted it, and others still want to know how it ends.
+            pass
+        else:
+            return found
+    return github.create_comment(number, body).id

@@ -22,6 +22,11 @@ class Tools:
     run_deadline_s: float
     poll_interval_s: float
     run_lookup_grace_s: float
+    progress_pace_s: float = 20.0
+    running_deadline_s: float = 2 * 3600.0
+    cancel_deadline_s: float = 900.0
+    review_window_s: float = 60.0
+    supersede_patience_s: float = 1800.0
     now_s: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
     metrics: Metrics = field(default_factory=Metrics)

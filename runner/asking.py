@@ -5,8 +5,6 @@ Owns that a question is on record before it is sent, and an answer before it is 
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from runner.errors import EndpointError, ModelError
 from runner.history import History
 from runner.journal import AnswerReceived, ModelFailed, PromptSent
@@ -36,8 +34,7 @@ class Asking:
         """What `stream` asks next, on record before it is sent."""
         view = self._history.view()
         move = next_move(view, stream)
-        context = replace(self._tools.context, figures=self._history.figures)
-        question = question_of(context, move, line_for(view, move))
+        question = question_of(self._tools.context, move, line_for(view, move))
         attempt = self._history.number_attempt()
         sent = PromptSent(
             at_s=self._at_s(),

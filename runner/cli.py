@@ -23,7 +23,7 @@ from runner.contract import KernelRequest
 from runner.errors import ContractError, ProblemError, RunnerError
 from runner.one_line import one_line
 from runner.problem import load_problem
-from runner.settings import Settings, read_settings
+from runner.settings import Settings, forget_job_identity, read_settings
 from runner.task import Task, task_of
 
 EXIT_OK, EXIT_NOT_PASSED, EXIT_FAILED = 0, 1, 2
@@ -37,6 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     show_traceback = False
     try:
         settings = read_settings(os.environ)
+        forget_job_identity(os.environ)
         show_traceback = settings.show_traceback
         arguments = make_parser().parse_args(argv)
         return _COMMANDS[arguments.command](arguments, settings)

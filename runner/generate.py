@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -37,6 +37,8 @@ from runner.out_folder import (
 )
 from runner.prices import PriceTable
 from runner.progress import Progress, open_progress
+from runner.progress_post import ProgressPost, posting
+from runner.prompts.context import GpuFigures
 from runner.prompts.questions import PromptContext
 from runner.readme import render_summary
 from runner.record import (
@@ -48,6 +50,7 @@ from runner.record import (
 )
 from runner.report import Run, build_bundle
 from runner.resume import Restored, restore
+from runner.run_clock import RunClock
 from runner.settings import Settings
 from runner.stops import Stops, stop_signals
 from runner.streams import with_streams
@@ -70,21 +73,30 @@ class Order:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Start:
-    """One start of a run. `began_s`: when it would have begun had it never been interrupted."""
+    """One start of a run."""
 
     order: Order
     model: Model
     journal: Journal
     progress: Progress
+    post: ProgressPost | None
     record: Recorded | None
-    began_s: float
+    clock: RunClock
 
     def emit(self, event: Event) -> None:
         self.journal(event)
         self.progress(event)
+        if self.post is not None:
+            self.post(event)
+
+    def recall(self, events: Iterable[Event]) -> None:
+        """What an earlier start of the run did, for those who show it."""
+        self.progress.recall(events)
+        if self.post is not None:
+            self.post.recall(events)
 
     def at_s(self) -> float:
-        return time.monotonic() - self.began_s
+        return self.clock.at_s()
 
 
 async def generate(order: Order, settings: Settings, stream: TextIO) -> ResultBundle:
@@ -109,18 +121,23 @@ async def generate(order: Order, settings: Settings, stream: TextIO) -> ResultBu
                     return before
             # What earlier starts of the run have spent counts.
             began_s = now_s - (record.spent_s if record else 0.0)
-            end_s = began_s + task.budget.wall_clock_s
-            with closing(open_progress(stream, lambda: end_s - time.monotonic())) as progress:
+            clock = RunClock(began_s=began_s, budget_s=task.budget.wall_clock_s)
+            request_id = task.request.request_id if task.request else None
+            with (
+                closing(open_progress(stream, clock.left_s)) as progress,
+                posting(settings.progress, request_id, clock.at_s, clock.left_s, stream) as post,
+                stop_signals() as stops,
+            ):
                 start = _Start(
                     order=order,
                     model=model,
                     journal=journal,
                     progress=progress,
+                    post=post,
                     record=record,
-                    began_s=began_s,
+                    clock=clock,
                 )
-                with stop_signals() as stops:
-                    return await _run(start, stops)
+                return await _run(start, stops)
     finally:
         await inner.close()
 
@@ -154,8 +171,8 @@ async def _run(start: _Start, stops: Stops) -> ResultBundle:
             emit=start.emit,
             save_best=save_best,
             clock=time.monotonic,
-            started_s=start.began_s,
-            context=_context(task, environment),
+            started_s=start.clock.began_s,
+            context=_context(task, environment, judge.figures),
             reserve_s=reserve_s(verifier, task.budget.wall_clock_s),
             watch=start.progress.watch,
         )
@@ -176,12 +193,13 @@ async def _run(start: _Start, stops: Stops) -> ResultBundle:
         verifier.close()
 
 
-def _context(task: Task, environment: Environment) -> PromptContext:
-    """What all questions of this run have in common; the GPU's figures come with the verdicts."""
+def _context(task: Task, environment: Environment, figures: GpuFigures | None) -> PromptContext:
+    """What all questions of this run have in common."""
     problem = task.problem
     return PromptContext(
         task=task,
         triton_version=environment.triton,
+        figures=None if figures is None else replace(figures, name=environment.gpu),
         exemplar=exemplar_for(problem.family, problem.summary, problem.reference_text),
     )
 
@@ -195,7 +213,7 @@ def _begin(start: _Start, environment: Environment, rank: Rank) -> Restored | No
         return None
     check_same_gpu(record, environment)
     restored = restore(record, task, rank)
-    start.progress.recall(record.events)
+    start.recall(record.events)
     start.emit(
         RunResumed(at_s=start.at_s(), time=time_utc, budget=task.budget, environment=environment)
     )

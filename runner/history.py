@@ -12,7 +12,6 @@ from runner.contract import Evaluation, EvaluationStatus
 from runner.fingerprint import fingerprint
 from runner.journal import AnswerReceived, PromptSent, TuneFinished
 from runner.keep import Rank, is_better
-from runner.prompts.context import GpuFigures
 from runner.search import View, WorkLine
 from runner.task import Task
 from runner.tried import Tried
@@ -53,13 +52,6 @@ class History:
         """Attempts that a model was asked for: finished ones and those under way."""
         finished = sum(row.attempt.phase != "tune" for row in self._rows.values())
         return finished + len(self.waiting)
-
-    @property
-    def figures(self) -> GpuFigures | None:
-        """What the verdicts so far say of the GPU; None until one of them was timed."""
-        measured = (row.attempt.evaluation.performance for row in self._rows.values())
-        roofline = next((row.roofline for row in measured if row and row.roofline), None)
-        return None if roofline is None else GpuFigures(roofline=roofline)
 
     def number_attempt(self) -> int:
         """The next attempt's number, from 1. No number is given out twice."""

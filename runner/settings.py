@@ -6,7 +6,7 @@ the variable.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field
 
 from runner.errors import RunnerError
@@ -19,6 +19,8 @@ _NO = frozenset({"", "0", "false", "no", "off"})
 # Each endpoint has a key and an address of its own; none goes to another (`runner.model.presets`).
 KEYS = ("OPENAI_API_KEY", "DEEPSEEK_API_KEY", "NVIDIA_API_KEY", "VLLM_API_KEY")
 ADDRESSES = ("OPENAI_BASE_URL", "DEEPSEEK_BASE_URL", "NVIDIA_BASE_URL", "VLLM_BASE_URL")
+# What GitHub gives to a job with `id-token: write`: whoever has both can speak as that job.
+JOB_IDENTITY = ("ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN")
 SAMPLING = {"temperature": "KERNELWRIGHT_TEMPERATURE", "top_p": "KERNELWRIGHT_TOP_P"}
 
 
@@ -43,6 +45,16 @@ class EndpointSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProgressSettings:
+    """Where live progress goes, and how this job gets a token; empty where it has no such right."""
+
+    url: str
+    audience: str
+    token_request_url: str = ""
+    token_request_token: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """What the environment says. Command-line flags win over it."""
 
@@ -51,6 +63,7 @@ class Settings:
     show_traceback: bool = False
     endpoint: EndpointSettings = EndpointSettings()
     prices: PriceTable = field(default_factory=dict)
+    progress: ProgressSettings | None = None
 
 
 def read_settings(environ: Mapping[str, str]) -> Settings:
@@ -61,7 +74,14 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         show_traceback=_flag(environ, "KERNELWRIGHT_TRACEBACK"),
         endpoint=_endpoint(environ),
         prices=_prices(environ),
+        progress=_progress(environ),
     )
+
+
+def forget_job_identity(environ: MutableMapping[str, str]) -> None:
+    """Take the job's identity out of the environment: no child process may inherit it."""
+    for name in JOB_IDENTITY:
+        environ.pop(name, None)
 
 
 def _endpoint(environ: Mapping[str, str]) -> EndpointSettings:
@@ -92,6 +112,19 @@ def _prices(environ: Mapping[str, str]) -> PriceTable:
         return read_prices(environ.get("KERNELWRIGHT_PRICES", ""))
     except RunnerError as error:
         raise RunnerError(f"KERNELWRIGHT_PRICES: {error}") from error
+
+
+def _progress(environ: Mapping[str, str]) -> ProgressSettings | None:
+    url = _text(environ, "KERNELWRIGHT_PROGRESS_URL")
+    if url is None:
+        return None
+    request_url, request_token = (_text(environ, name) or "" for name in JOB_IDENTITY)
+    return ProgressSettings(
+        url=url,
+        audience=_text(environ, "KERNELWRIGHT_OIDC_AUDIENCE") or "kernelwright",
+        token_request_url=request_url,
+        token_request_token=request_token,
+    )
 
 
 def _text(environ: Mapping[str, str], name: str) -> str | None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from runner.contract import Candidate, Environment, Evaluation
 from runner.judges.gpus import visible_gpus
 from runner.judges.pool import JudgePool
+from runner.prompts.context import GpuFigures
 from runner.task import Task
 from runner.tune.types import Tuned
 
@@ -63,6 +64,12 @@ class VerifierJudge:
         """The verdict that is reported; one that nobody waits for any more makes way."""
         self._verifier.abandon()
         return self._verifier.finalize(candidate)
+
+    @property
+    def figures(self) -> GpuFigures | None:
+        """What the GPU was measured to do, for the prompts; None without one."""
+        roofline = self._verifier.roofline
+        return None if roofline is None else GpuFigures(roofline=roofline)
 
     @property
     def width(self) -> int:

@@ -130,6 +130,7 @@ def _tell(display: Display, stage: _Stage, *, keep: bool) -> int:
         except ServiceFailed as error:
             return _fail(display, str(error), [service.log_file])
         standin.webhook_url = f"{service.url}/webhook"
+        repository.variables["KERNELWRIGHT_PROGRESS_URL"] = f"{service.url}/progress"
         display.event("note", f"stand-in GitHub at {standin.base_url}, bot at {service.url}")
         story = Story(
             standin=standin,

@@ -83,9 +83,12 @@ class Service:
             "STATE_DIR": str(self._folder.resolve()),
             "PORT": "0",
             "POLL_INTERVAL_S": "2",
+            "OIDC_ISSUER": self._standin.issuer.url,
+            "PROGRESS_PACE_S": "2",
             # Pacing spares GitHub; there is nobody to spare here.
             "SECONDS_BETWEEN_REQUESTS": "0",
             "SECONDS_BETWEEN_WRITES": "0",
+            "REVIEW_WINDOW_S": "0",
         }
         return {
             **inherited,

@@ -1,39 +1,30 @@
-"""`GitHub` and `GitHubApp` over REST. With `rest`, the only modules that import PyGithub."""
+"""`GitHubApp` over REST: the App's own routes, and a client for each repository.
+
+Owns one credential and one pace of creation for each installation.
+"""
 
 from __future__ import annotations
 
-import base64
-import binascii
 import threading
-from collections.abc import Mapping
-from typing import Any
-from urllib.parse import quote
+from dataclasses import dataclass
 
 from github import Auth
 
-from bot.errors import GitHubError, GitHubUnavailable, NotFound, SettingsError
+from bot.errors import GitHubError, GitHubUnavailable, SettingsError
 from bot.github_api import decode
-from bot.github_api.artifacts import download
-from bot.github_api.rest import Observe, Rest, ignore
-from bot.github_api.types import (
-    CheckRun,
-    Comment,
-    Commit,
-    GitHub,
-    Issue,
-    NewCheckRun,
-    NewPull,
-    Pull,
-    PullCommit,
-    ReviewComment,
-    Run,
-    Subject,
-)
-from bot.permissions import Role
+from bot.github_api.pacing import CreationPace
+from bot.github_api.repository import Repository
+from bot.github_api.rest import Gaps, Observe, Rest, ignore
+from bot.github_api.types import GitHub, HookDelivery, Installed
 from bot.settings import Settings
 
-# A run is looked for among the newest dispatches only.
-MAX_RUNS_SEEN = 300
+
+@dataclass(slots=True, kw_only=True)
+class _Installation:
+    """What all clients of one installation share: its token, and how fast it creates."""
+
+    auth: Auth.AppInstallationAuth
+    pace: CreationPace
 
 
 class PyGithubApp:
@@ -44,8 +35,11 @@ class PyGithubApp:
         self._settings = settings
         self._observe = observe
         self._auth = Auth.AppAuth(settings.app_id, settings.private_key_pem())
-        self._installations: dict[int, Auth.AppInstallationAuth] = {}
+        self._installations: dict[int, _Installation] = {}
         self._lock = threading.Lock()
+        self._gaps = Gaps(
+            request_s=settings.seconds_between_requests, write_s=settings.seconds_between_writes
+        )
         try:
             self._auth.create_jwt()
         except Exception as error:  # PyJWT and cryptography raise a dozen kinds
@@ -57,7 +51,7 @@ class PyGithubApp:
     def login(self) -> str:
         """Raises SettingsError where GitHub does not accept the App's id and key."""
         try:
-            app = self._rest(self._auth).call("GET", "/app")
+            app = self._app_rest().call("GET", "/app")
         except GitHubUnavailable:
             raise
         except GitHubError as error:
@@ -69,194 +63,65 @@ class PyGithubApp:
 
     def repository(self, full_name: str, installation_id: int | None) -> GitHub:
         if installation_id is None:
-            found = self._rest(self._auth).call("GET", f"/repos/{full_name}/installation")
+            found = self._app_rest().call("GET", f"/repos/{full_name}/installation")
             installation_id = int(found["id"])
-        with self._lock:
-            # Shared: it keeps the installation's token until shortly before that expires.
-            auth = self._installations.setdefault(
-                installation_id, Auth.AppInstallationAuth(self._auth, installation_id)
-            )
-        return Repository(self._rest(auth), full_name)
+        return Repository(self._installation_rest(installation_id), full_name)
 
-    def _rest(self, auth: Auth.Auth) -> Rest:
+    def repositories(self) -> list[Installed]:
+        found: list[Installed] = []
+        for row in self._app_rest().pages("/app/installations"):
+            if row.get("suspended_at"):
+                continue
+            rest = self._installation_rest(row["id"])
+            found += [
+                Installed(full_name=repository["full_name"], installation_id=row["id"])
+                for repository in rest.pages("/installation/repositories", "repositories")
+            ]
+        return found
+
+    def hook_deliveries(self, since_s: float) -> list[HookDelivery]:
+        found: list[HookDelivery] = []
+        for row in self._app_rest().cursor_pages("/app/hook/deliveries"):
+            delivery = decode.hook_delivery(row)
+            if delivery.at_s < since_s:
+                return found
+            found.append(delivery)
+        return found
+
+    def redeliver(self, delivery_id: int) -> None:
+        self._app_rest().call("POST", f"/app/hook/deliveries/{delivery_id}/attempts")
+
+    def _app_rest(self) -> Rest:
+        return Rest(self._auth, self._settings.github_api_url, self._gaps, observe=self._observe)
+
+    def _installation_rest(self, installation_id: int) -> Rest:
+        installation = self._installation(installation_id)
+
+        def renew(refused: Auth.Auth) -> Auth.Auth:
+            with self._lock:
+                # Another thread may have been here first: its token is as new as can be.
+                if installation.auth is refused:
+                    installation.auth = Auth.AppInstallationAuth(self._auth, installation_id)
+                return installation.auth
+
         return Rest(
-            auth,
+            installation.auth,
             self._settings.github_api_url,
-            request_gap_s=self._settings.seconds_between_requests,
-            write_gap_s=self._settings.seconds_between_writes,
+            self._gaps,
+            renew=renew,
+            before_create=installation.pace.take,
             observe=self._observe,
         )
 
-
-class Repository:
-    """`GitHub` for one repository."""
-
-    def __init__(self, rest: Rest, full_name: str) -> None:
-        self._rest = rest
-        self._root = f"/repos/{full_name}"
-        self._owner = full_name.split("/")[0]
-
-    def _get(self, path: str, **query: Any) -> Any:
-        return self._rest.call("GET", self._root + path, query=query or None)
-
-    def _post(self, path: str, **body: Any) -> Any:
-        return self._rest.call("POST", self._root + path, json=body)
-
-    def _patch(self, path: str, **body: Any) -> Any:
-        return self._rest.call("PATCH", self._root + path, json=body)
-
-    def default_branch(self) -> str:
-        return str(self._get("")["default_branch"])
-
-    def role(self, login: str) -> Role:
-        try:
-            answer = self._get(f"/collaborators/{quote(login, safe='')}/permission")
-        except NotFound:
-            return Role(role_name="none", permission="none")
-        permission = str(answer["permission"])
-        return Role(role_name=str(answer.get("role_name") or permission), permission=permission)
-
-    def issue(self, number: int) -> Issue:
-        return decode.issue(self._get(f"/issues/{number}"))
-
-    def comments(self, number: int) -> list[Comment]:
-        path = f"{self._root}/issues/{number}/comments"
-        return [decode.comment(row) for row in self._rest.pages(path)]
-
-    def create_comment(self, number: int, body: str) -> Comment:
-        return decode.comment(self._post(f"/issues/{number}/comments", body=body))
-
-    def edit_comment(self, comment_id: int, body: str) -> None:
-        self._patch(f"/issues/comments/{comment_id}", body=body)
-
-    def react(self, subject: Subject, content: str) -> None:
-        # GitHub answers 200 with the reaction that is already there: no look needed.
-        kind = "issues" if subject.kind == "issue" else "issues/comments"
-        self._post(f"/{kind}/{subject.number}/reactions", content=content)
-
-    def ensure_label(self, name: str, color: str, description: str) -> None:
-        try:
-            self._get(f"/labels/{quote(name, safe='')}")
-        except NotFound:
-            self._post("/labels", name=name, color=color, description=description)
-
-    def add_label(self, number: int, name: str) -> None:
-        self._post(f"/issues/{number}/labels", labels=[name])
-
-    def remove_label(self, number: int, name: str) -> None:
-        path = f"{self._root}/issues/{number}/labels/{quote(name, safe='')}"
-        try:
-            self._rest.call("DELETE", path)
-        except NotFound:
-            return  # someone else was faster
-
-    def find_run(self, workflow: str, text: str) -> Run | None:
-        path = f"{self._root}/actions/workflows/{quote(workflow, safe='')}/runs"
-        rows = self._rest.pages(path, "workflow_runs", event="workflow_dispatch")
-        for seen, row in enumerate(rows):
-            if seen >= MAX_RUNS_SEEN:
-                return None
-            run = decode.run(row)
-            if text in run.title:
-                return run
-        return None
-
-    def dispatch(self, workflow: str, ref: str, inputs: Mapping[str, str]) -> int | None:
-        answer = self._post(
-            f"/actions/workflows/{quote(workflow, safe='')}/dispatches",
-            ref=ref,
-            inputs=dict(inputs),
-            return_run_details=True,
-        )
-        return int(answer["workflow_run_id"]) if answer else None
-
-    def run(self, run_id: int) -> Run:
-        return decode.run(self._get(f"/actions/runs/{run_id}"))
-
-    def download_artifact(self, run_id: int, name: str, max_bytes: int) -> bytes | None:
-        path = f"{self._root}/actions/runs/{run_id}/artifacts"
-        for row in self._rest.pages(path, "artifacts"):
-            if row["name"] == name and not row["expired"]:
-                zip_path = f"{self._root}/actions/artifacts/{row['id']}/zip"
-                return download(self._rest, zip_path, max_bytes)
-        return None
-
-    def branch_head(self, branch: str) -> str | None:
-        try:
-            return str(self._get(f"/git/ref/heads/{quote(branch)}")["object"]["sha"])
-        except NotFound:
-            return None
-
-    def commit(self, sha: str) -> Commit:
-        return decode.commit(self._get(f"/git/commits/{sha}"))
-
-    def read_file(self, path: str, ref: str) -> str | None:
-        try:
-            answer = self._get(f"/contents/{quote(path)}", ref=ref)
-        except NotFound:
-            return None
-        if not isinstance(answer, dict) or answer.get("encoding") != "base64":
-            return None
-        try:
-            return base64.b64decode(answer["content"]).decode("utf-8")
-        except (UnicodeDecodeError, binascii.Error):
-            return None
-
-    def create_blob(self, content: bytes) -> str:
-        encoded = base64.b64encode(content).decode()
-        return str(self._post("/git/blobs", content=encoded, encoding="base64")["sha"])
-
-    def create_tree(self, base_tree_sha: str, blobs: Mapping[str, str]) -> str:
-        rows = [
-            {"path": path, "mode": "100644", "type": "blob", "sha": sha}
-            for path, sha in sorted(blobs.items())
-        ]
-        return str(self._post("/git/trees", base_tree=base_tree_sha, tree=rows)["sha"])
-
-    def create_commit(self, message: str, tree_sha: str, parent_sha: str) -> str:
-        answer = self._post("/git/commits", message=message, tree=tree_sha, parents=[parent_sha])
-        return str(answer["sha"])
-
-    def create_branch(self, branch: str, sha: str) -> None:
-        self._post("/git/refs", ref=f"refs/heads/{branch}", sha=sha)
-
-    def move_branch(self, branch: str, sha: str) -> None:
-        self._patch(f"/git/refs/heads/{quote(branch)}", sha=sha, force=False)
-
-    def pull(self, number: int) -> Pull:
-        return decode.pull(self._get(f"/pulls/{number}"))
-
-    def open_pulls(self) -> list[Pull]:
-        rows = self._rest.pages(f"{self._root}/pulls", state="open")
-        return [decode.pull(row) for row in rows]
-
-    def pulls_of_branch(self, branch: str) -> list[Pull]:
-        rows = self._rest.pages(f"{self._root}/pulls", state="all", head=f"{self._owner}:{branch}")
-        return sorted((decode.pull(row) for row in rows), key=lambda pull: -pull.number)
-
-    def create_pull(self, pull: NewPull) -> Pull:
-        answer = self._post(
-            "/pulls", title=pull.title, body=pull.body, head=pull.head, base=pull.base
-        )
-        return decode.pull(answer)
-
-    def edit_pull(self, number: int, title: str, body: str) -> None:
-        self._patch(f"/pulls/{number}", title=title, body=body)
-
-    def pull_commits(self, number: int) -> list[PullCommit]:
-        rows = self._rest.pages(f"{self._root}/pulls/{number}/commits")
-        return [decode.pull_commit(row) for row in rows]
-
-    def review_comments(self, number: int, review_id: int) -> list[ReviewComment]:
-        path = f"{self._root}/pulls/{number}/reviews/{review_id}/comments"
-        return [decode.review_comment(row) for row in self._rest.pages(path)]
-
-    def check_runs(self, sha: str) -> list[CheckRun]:
-        rows = self._rest.pages(f"{self._root}/commits/{sha}/check-runs", "check_runs")
-        return [decode.check_run(row) for row in rows]
-
-    def create_check_run(self, check: NewCheckRun) -> None:
-        self._post("/check-runs", head_sha=check.head_sha, **decode.check_fields(check))
-
-    def edit_check_run(self, check_id: int, check: NewCheckRun) -> None:
-        self._patch(f"/check-runs/{check_id}", **decode.check_fields(check))
+    def _installation(self, installation_id: int) -> _Installation:
+        with self._lock:
+            if installation_id not in self._installations:
+                self._installations[installation_id] = _Installation(
+                    # It keeps the installation's token until shortly before that expires.
+                    auth=Auth.AppInstallationAuth(self._auth, installation_id),
+                    pace=CreationPace(
+                        per_minute=self._settings.creations_per_minute,
+                        per_hour=self._settings.creations_per_hour,
+                    ),
+                )
+            return self._installations[installation_id]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from bot.github_api.types import (
     CheckRun,
     Comment,
     Commit,
+    HookDelivery,
     Issue,
+    Labelling,
     NewCheckRun,
     Pull,
     PullCommit,
@@ -39,6 +42,7 @@ def run(row: dict[str, Any]) -> Run:
         status=row.get("status") or "queued",
         conclusion=row.get("conclusion"),
         attempt=row.get("run_attempt") or 1,
+        repository_id=(row.get("repository") or {}).get("id"),
     )
 
 
@@ -87,13 +91,39 @@ def check_run(row: dict[str, Any]) -> CheckRun:
 
 def check_fields(check: NewCheckRun) -> dict[str, Any]:
     """The body of a check run's creation or change, but for the commit that it is about."""
-    return {
+    fields: dict[str, Any] = {
         "name": check.name,
         "external_id": check.external_id,
-        "status": "completed",
-        "conclusion": check.conclusion,
+        "status": "completed" if check.conclusion else "in_progress",
         "output": {"title": check.title, "summary": check.summary},
     }
+    if check.conclusion:
+        fields["conclusion"] = check.conclusion
+    if check.details_url:
+        fields["details_url"] = check.details_url
+    return fields
+
+
+def labelling(row: dict[str, Any]) -> Labelling:
+    return Labelling(
+        event_id=row["id"],
+        label=row["label"]["name"],
+        actor=_login(row.get("actor")) or "",
+        at_s=_unix_s(row["created_at"]),
+    )
+
+
+def hook_delivery(row: dict[str, Any]) -> HookDelivery:
+    return HookDelivery(
+        id=row["id"],
+        guid=row["guid"],
+        at_s=_unix_s(row["delivered_at"]),
+        status=row.get("status_code") or 0,
+    )
+
+
+def _unix_s(when: str) -> float:
+    return datetime.fromisoformat(when).timestamp()
 
 
 def _login(user: dict[str, Any] | None) -> str | None:

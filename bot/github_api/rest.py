@@ -1,16 +1,21 @@
 """REST calls through PyGithub's requester, with the bot's own retry rule and errors.
 
 Owns the mapping of answers to `bot.errors`. Refuses to repeat a write: PyGithub's default retry
-repeats a POST after a 502 or a read timeout, and a write that had landed is then done twice.
+repeats a POST after a 502 or a read timeout, and a write that had landed is then done twice. What
+was refused (401) or sent elsewhere (307, 308) did not land, and is repeated once.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from json import loads as json_of
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
-from github import Auth, Github, GithubRetry
+import urllib3
+from github import Auth, Github
 from github.GithubException import GithubException
 
 from bot.errors import GitHubError, GitHubUnavailable, NotFound
@@ -20,7 +25,8 @@ TIMEOUT_S = 30
 PER_PAGE = 100
 # GitHub's advice where a rate limit names no time.
 RATE_LIMIT_WAIT_S = 60.0
-# Told of every call: its status (0: no answer) and its headers, in lower case.
+_REDIRECTS = frozenset({307, 308})
+# Told of every request: the status of its answer (0: none) and the headers, in lower case.
 Observe = Callable[[int, Mapping[str, object]], None]
 
 
@@ -28,27 +34,73 @@ def ignore(_status: int, _headers: Mapping[str, object]) -> None:
     """The observer of a client that nobody watches."""
 
 
+class _Moved(Exception):
+    """GitHub answers this request at another path: the repository was renamed or transferred."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self.path = path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Request:
+    verb: str
+    path: str
+    query: dict[str, Any] | None = None
+    json: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gaps:
+    """PyGithub's own pacing: the least time between two requests and between two writes."""
+
+    request_s: float
+    write_s: float
+
+
 class Rest:
-    """One authenticated session. Paths are relative to the API's root."""
+    """One authenticated session. Paths are relative to the API's root.
+
+    `renew` gives a credential in place of one that GitHub no longer takes; `before_create` is
+    called before each request that creates something.
+    """
 
     def __init__(
         self,
-        auth: Auth.Auth,
+        auth: Auth.Auth | None,
         base_url: str,
+        gaps: Gaps,
         *,
-        request_gap_s: float,
-        write_gap_s: float,
+        renew: Callable[[Auth.Auth], Auth.Auth] | None = None,
+        before_create: Callable[[], None] | None = None,
         observe: Observe = ignore,
     ) -> None:
+        self._auth = auth
+        self._base_url = base_url
+        self._gaps = gaps
+        self._renew = renew
+        self._before_create = before_create
         self._observe = observe
-        self._client = Github(
+        self._client = self._connect(auth)
+
+    def _connect(self, auth: Auth.Auth | None) -> Github:
+        return Github(
             auth=auth,
-            base_url=base_url,
+            base_url=self._base_url,
             timeout=TIMEOUT_S,
             per_page=PER_PAGE,
-            retry=GithubRetry(total=3, backoff_factor=0.2, allowed_methods={"GET"}),
-            seconds_between_requests=request_gap_s or None,
-            seconds_between_writes=write_gap_s or None,
+            # Not PyGithub's own retry: it sleeps through a rate limit, an hour if need be, without
+            # a word in the log. A limit is waited out by the step, which says so.
+            retry=urllib3.Retry(
+                total=3,
+                backoff_factor=0.2,
+                allowed_methods={"GET"},
+                status_forcelist={500, 502, 503, 504},
+                respect_retry_after_header=False,
+                raise_on_status=False,
+            ),
+            seconds_between_requests=self._gaps.request_s or None,
+            seconds_between_writes=self._gaps.write_s or None,
             api_version=API_VERSION,
         )
 
@@ -72,21 +124,53 @@ class Rest:
         json: dict[str, Any] | None = None,
     ) -> tuple[dict[str, Any], Any]:
         """Headers (lower-case names) and decoded answer of one call."""
+        if verb == "POST" and self._before_create is not None:
+            self._before_create()
+        request = _Request(verb=verb, path=path, query=query, json=json)
         try:
-            headers, data = self._client.requester.requestJsonAndCheck(
-                verb, path, parameters=query, input=json
-            )
+            try:
+                return self._send(request)
+            except _Moved as moved:
+                return self._send(replace(request, path=moved.path))
+            except GithubException as error:
+                if error.status != 401 or self._renew is None or self._auth is None:
+                    raise
+                # A token can end before its hour: its installation was suspended, or changed.
+                self._auth = self._renew(self._auth)
+                self._client = self._connect(self._auth)
+                return self._send(request)
+        except _Moved as moved:
+            raise GitHubError(0, f"GitHub sends us in circles: {moved.path}") from moved
         except GithubException as error:
-            lower = {name.lower(): value for name, value in (error.headers or {}).items()}
-            self._observe(error.status, lower)
             raise _error(error) from error
         except (OSError, ValueError) as error:
+            raise _no_answer(error) from error
+
+    def _send(self, request: _Request) -> tuple[dict[str, Any], Any]:
+        status, headers, text = self._ask(request)
+        if status in _REDIRECTS and headers.get("location"):
+            # PyGithub takes these for success, and the write would be lost without a word.
+            raise _Moved(urlsplit(str(headers["location"])).path)
+        if status >= 400:
+            raise self._client.requester.createException(status, headers, _refusal(text))
+        return headers, json_of(text) if text else None
+
+    def _ask(self, request: _Request) -> tuple[int, dict[str, Any], str]:
+        """Status, headers and text of one answer, whatever it says."""
+        try:
+            status, headers, text = self._client.requester.requestJson(
+                request.verb, request.path, parameters=request.query, input=request.json
+            )
+        except GithubException as error:
+            # A token could not be had, which is a request of its own.
+            lower = {name.lower(): value for name, value in (error.headers or {}).items()}
+            self._observe(error.status, lower)
+            raise
+        except OSError:
             self._observe(0, {})
-            # requests' errors are OSErrors; a ValueError is an answer that is not JSON.
-            raise GitHubUnavailable(0, f"no usable answer from GitHub: {error}") from error
-        # PyGithub keeps the status of a success to itself, and which of them it was tells nothing.
-        self._observe(200, headers)
-        return headers, data
+            raise
+        self._observe(status, headers)
+        return status, headers, text
 
     def pages(self, path: str, key: str | None = None, **query: Any) -> Iterator[Any]:
         """The items of a list over all its pages; `key` where the list is inside an object."""
@@ -99,6 +183,49 @@ class Rest:
                 return
             page += 1
 
+    def cursor_pages(self, path: str) -> Iterator[Any]:
+        """The items of a list that is paged by the cursor in its `Link` header."""
+        query: dict[str, Any] = {"per_page": PER_PAGE}
+        while True:
+            headers, items = self.exchange("GET", path, query=query)
+            yield from items
+            cursor = _next_cursor(str(headers.get("link") or ""))
+            if cursor is None:
+                return
+            query = {"per_page": PER_PAGE, "cursor": cursor}
+
+    def headers(self, path: str) -> dict[str, Any]:
+        """The headers (lower-case names) of a GET, also where GitHub refuses it."""
+        try:
+            return self._ask(_Request(verb="GET", path=path))[1]
+        except GithubException as error:
+            raise _error(error) from error
+        except (OSError, ValueError) as error:
+            raise _no_answer(error) from error
+
+
+def _next_cursor(link: str) -> str | None:
+    for part in link.split(","):
+        target, _, relation = part.partition(";")
+        if 'rel="next"' in relation:
+            found = parse_qs(urlsplit(target.strip(" <>")).query).get("cursor")
+            return found[0] if found else None
+    return None
+
+
+def _no_answer(error: Exception) -> GitHubUnavailable:
+    # requests' errors are OSErrors; a ValueError is an answer that is not JSON.
+    return GitHubUnavailable(0, f"no usable answer from GitHub: {error}")
+
+
+def _refusal(text: str) -> dict[str, Any]:
+    """The body of an error: GitHub's JSON, or what a proxy on the way wrote instead."""
+    try:
+        data = json_of(text)
+    except ValueError:
+        return {"message": text[:200]}
+    return data if isinstance(data, dict) else {"message": text[:200]}
+
 
 def _error(error: GithubException) -> GitHubError:
     """What a status means for the caller: gone, worth another try, or refused."""
@@ -108,11 +235,20 @@ def _error(error: GithubException) -> GitHubError:
     if status == 404:
         return NotFound(status, message)
     headers = {name.lower(): str(value) for name, value in (error.headers or {}).items()}
-    refused = "rate limit" not in message.lower() and "retry-after" not in headers
-    limited = status == 429 or (status == 403 and not refused)
+    limited = status == 429 or (status == 403 and _is_limit(message, headers))
     if status >= 500 or limited:
         return GitHubUnavailable(status, message, _retry_after_s(headers, limited=limited))
     return GitHubError(status, message + _details(data))
+
+
+def _is_limit(message: str, headers: dict[str, str]) -> bool:
+    """Whether a 403 means 'later' and not 'never'."""
+    words = message.lower()
+    return (
+        "retry-after" in headers
+        or headers.get("x-ratelimit-remaining") == "0"
+        or any(phrase in words for phrase in ("rate limit", "abuse detection"))
+    )
 
 
 def _details(data: dict[str, Any]) -> str:

@@ -12,6 +12,8 @@ from typing import Literal, Protocol
 
 from bot.permissions import Role
 
+Conclusion = Literal["success", "neutral", "failure"]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
@@ -46,6 +48,7 @@ class Run:
     status: str
     conclusion: str | None
     attempt: int
+    repository_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,14 +107,46 @@ class CheckRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewCheckRun:
-    """A completed check. `external_id` is the request's id, by which it is found again."""
+    """A check. `external_id` is the request's id, by which it is found again.
+
+    `conclusion` None is a check that is under way.
+    """
 
     name: str
     head_sha: str
     external_id: str
-    conclusion: Literal["success", "neutral", "failure"]
+    conclusion: Conclusion | None
     title: str
     summary: str
+    details_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Labelling:
+    """Somebody put a label on an issue, at Unix time `at_s`. `event_id` is GitHub's."""
+
+    event_id: int
+    label: str
+    actor: str
+    at_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HookDelivery:
+    """One try of one webhook delivery. `guid` is the same for every try; `status` is 0 for none."""
+
+    id: int
+    guid: str
+    at_s: float
+    status: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Installed:
+    """A repository that the App is installed in."""
+
+    full_name: str
+    installation_id: int
 
 
 class GitHub(Protocol):
@@ -121,6 +156,14 @@ class GitHub(Protocol):
     def role(self, login: str) -> Role: ...
 
     def issue(self, number: int) -> Issue: ...
+    def open_issues(self, label: str) -> list[int]:
+        """The numbers of the open issues (no pull requests) with that label."""
+        ...
+
+    def labellings(self, number: int) -> list[Labelling]:
+        """Who put which label on an issue, oldest first."""
+        ...
+
     def comments(self, number: int) -> list[Comment]: ...
     def create_comment(self, number: int, body: str) -> Comment: ...
     def edit_comment(self, comment_id: int, body: str) -> None: ...
@@ -138,6 +181,13 @@ class GitHub(Protocol):
         ...
 
     def run(self, run_id: int) -> Run: ...
+    def unfinished_runs(self, workflow: str) -> list[Run]:
+        """The dispatched runs of `workflow` that are queued or in progress."""
+        ...
+
+    def cancel_run(self, run_id: int) -> None:
+        """Ask for the run's end; nothing where it has ended."""
+        ...
 
     def download_artifact(self, run_id: int, name: str, max_bytes: int) -> bytes | None:
         """The artifact's zip; None where the run has none of that name that is still kept.
@@ -150,6 +200,14 @@ class GitHub(Protocol):
     def commit(self, sha: str) -> Commit: ...
     def read_file(self, path: str, ref: str) -> str | None:
         """A text file at commit `ref`; None where there is none, or it is not UTF-8."""
+        ...
+
+    def read_bytes(self, path: str, ref: str | None = None) -> bytes | None:
+        """A file at commit `ref` (None: the default branch's head); None where there is none.
+
+        Raises GitHubError (413) where it is larger than GitHub hands out here, 1 MB, and
+        (422) where `path` is no file.
+        """
         ...
 
     def create_blob(self, content: bytes) -> str: ...
@@ -185,4 +243,16 @@ class GitHubApp(Protocol):
 
     def repository(self, full_name: str, installation_id: int | None) -> GitHub:
         """A client for one repository; the installation is looked up where it is not given."""
+        ...
+
+    def repositories(self) -> list[Installed]:
+        """Every repository that the App is installed in, but for suspended installations."""
+        ...
+
+    def hook_deliveries(self, since_s: float) -> list[HookDelivery]:
+        """The tries of webhook deliveries since Unix time `since_s`, newest first."""
+        ...
+
+    def redeliver(self, delivery_id: int) -> None:
+        """Have GitHub send that delivery again, under its own guid."""
         ...

@@ -8,20 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal
 
-from bot.handlers import INVALID_LABEL, REQUEST_LABEL
+from bot.handlers import INVALID_LABEL
 from bot.messages.markdown import clip, code, fence, paragraphs, table
 from bot.records import Delivery, FaultRow, Job, Regenerate
 from runner.contract import ResultBundle
 
 PullState = Literal["open", "closed", "merged"]
-USAGE = """\
-| command | what it does |
-|---|---|
-| `/regenerate <guidance>` | runs the loop again from the current kernel, guided by your words |
-| `/help` | shows this |
-
-A review that requests changes does the same as `/regenerate`, with its inline comments. \
-Commands stand at the start of a line and need write access to this repository."""
 
 
 def outcome_marker(request_id: str) -> str:
@@ -37,7 +29,7 @@ def again(job: Job) -> str:
     """How to try again, for the one who reads of a failure."""
     if isinstance(job.cause, Regenerate):
         return "To try again, comment `/regenerate <guidance>` here."
-    return f"To try again, remove the label `{REQUEST_LABEL}` and add it again."
+    return f"To try again, remove the label {code(job.config.label)} and add it again."
 
 
 def outcome(job: Job, text: str) -> str:
@@ -48,15 +40,6 @@ def outcome(job: Job, text: str) -> str:
 def reply(delivery: Delivery, text: str) -> str:
     """An answer to one delivery for which no request was started."""
     return f"{reply_marker(delivery.delivery_id)}\n{text}"
-
-
-def refused(sender: str) -> str:
-    return (
-        f"Thank you for the request, {code(sender)}. A run spends time on the GPU machine and "
-        "writes a branch, so it is started only for people with write access to this repository. "
-        f"Someone with that access can start it by adding the label `{REQUEST_LABEL}` again, or by "
-        "a review or a `/regenerate` comment where there is a pull request."
-    )
 
 
 def faults(rows: Iterable[FaultRow], job: Job) -> str:
@@ -92,8 +75,8 @@ def busy(request_id: str) -> str:
     )
 
 
-def closed_issue() -> str:
-    return f"This issue is closed. Reopen it, then add the label `{REQUEST_LABEL}` again."
+def closed_issue(label: str) -> str:
+    return f"This issue is closed. Reopen it, then add the label {code(label)} again."
 
 
 def pull_exists(number: int, *, state: PullState) -> str:
@@ -115,10 +98,10 @@ def pull_exists(number: int, *, state: PullState) -> str:
     )
 
 
-def no_pull() -> str:
+def no_pull(label: str) -> str:
     return (
         "There is no open pull request with a kernel for this, so there is nothing to change. To "
-        f"make a first kernel, add the label `{REQUEST_LABEL}` to the request's issue."
+        f"make a first kernel, add the label {code(label)} to the request's issue."
     )
 
 
@@ -139,11 +122,6 @@ def incomplete_branch(branch: str) -> str:
         f"The branch {code(branch)} lacks `problem.toml`, `reference.py` or `kernel.py` in its "
         "problem folder, so there is no kernel to start from."
     )
-
-
-def usage(unknown: str | None) -> str:
-    start = f"I do not know the command {code('/' + unknown, 60)}." if unknown else ""
-    return paragraphs(start, USAGE)
 
 
 def dispatch_failed(reason: str, job: Job) -> str:
@@ -167,6 +145,45 @@ def run_too_late(deadline_s: float, run_url: str, job: Job) -> str:
     return (
         f"The [run]({run_url}) has not ended within {deadline_s / 3600:g} hours, so I stopped "
         f"waiting. Is a self-hosted runner with the label `gpu` online? {again(job)}"
+    )
+
+
+def run_overdue(deadline_s: float, run_url: str, job: Job) -> str:
+    return (
+        f"The [run]({run_url}) started and has not ended within {deadline_s / 3600:g} hours, so I "
+        f"cancelled it. Its machine may have been lost. {again(job)}"
+    )
+
+
+def not_stopped(deadline_s: float, run_url: str, job: Job) -> str:
+    return (
+        f"The [run]({run_url}) was asked to stop and has not within {deadline_s / 60:g} minutes, "
+        f"so I stopped waiting; whatever it still hands back is not used. {again(job)}"
+    )
+
+
+def cancelled(by: str, run_url: str, job: Job) -> str:
+    return (
+        f"Cancelled, as {code(by)} asked. The [run]({run_url}) had no kernel to hand back. "
+        f"{again(job)}"
+    )
+
+
+def cancelled_before_run(by: str, job: Job) -> str:
+    return f"Cancelled, as {code(by)} asked, before a run was started. {again(job)}"
+
+
+def superseded(by: str) -> str:
+    return (
+        f"Stopped in favour of newer words by {code(by)}. What was asked here is part of that next "
+        "round, so nothing is lost."
+    )
+
+
+def folder_appeared(folder: str, branch: str) -> str:
+    return (
+        f"The folder {code(folder, 200)} exists on {code(branch)} by now, and I do not "
+        "write over it. Rename the problem in the spec, or remove the folder, and ask again."
     )
 
 
@@ -208,6 +225,21 @@ def unexpected(job: Job) -> str:
     return (
         "Something went wrong on my side, and the request has ended. The operator finds the reason "
         f"in the log under {code(job.request_id)}. {again(job)}"
+    )
+
+
+def unexpected_id(request_id: str) -> str:
+    """As `unexpected`, for a command."""
+    return (
+        "Something went wrong on my side. The operator finds the reason in the log under "
+        f"{code(request_id)}. You can simply ask again."
+    )
+
+
+def superseding(request_id: str) -> str:
+    return (
+        f"A run for earlier words is under way ({code(request_id)}). I asked it to stop, and start "
+        "the next round with those words and yours as soon as it has."
     )
 
 

@@ -45,7 +45,12 @@ def request_trailer(request_id: str) -> str:
     return f"Kernelwright-Request: {request_id}"
 
 
-def body(manifest: ResultBundle, request: KernelRequest, before: Sequence[KernelResources]) -> str:
+def body(
+    manifest: ResultBundle,
+    request: KernelRequest,
+    before: Sequence[KernelResources],
+    problems_folder: str = "problems",
+) -> str:
     """The pull request's description; cut by whole sections where it would be too long."""
     best = best_of(manifest)
     return clip(
@@ -56,7 +61,7 @@ def body(manifest: ResultBundle, request: KernelRequest, before: Sequence[Kernel
             "### Correctness\n\n" + correctness_table(best),
             "### Resources\n\n" + resources_table(best.resources, before),
             "### Time\n\n" + timing(best),
-            "### Reproduce\n\n" + _reproduce(manifest),
+            "### Reproduce\n\n" + _reproduce(f"{problems_folder}/{manifest.problem}"),
             "### Run\n\n" + _cost(manifest),
             fold("Every attempt", attempts_table(manifest)),
             "To change the kernel, request changes in a review or comment "
@@ -78,8 +83,7 @@ def _tolerance(request: KernelRequest) -> str:
     )
 
 
-def _reproduce(manifest: ResultBundle) -> str:
-    folder = f"problems/{manifest.problem}"
+def _reproduce(folder: str) -> str:
     commands = f"python -m runner verify {folder}\npython -m pytest {folder}/test_kernel.py"
     return f"```console\n{commands}\n```"
 

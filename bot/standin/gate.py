@@ -6,6 +6,7 @@ of what GitHub's description says against it. Knows no single route.
 
 from __future__ import annotations
 
+import email.utils
 import itertools
 import json
 from collections.abc import Mapping
@@ -136,8 +137,10 @@ class Gate:
 
     def _with_headers(self, reply: Reply) -> Reply:
         used = next(self._request_ids)
-        reset_s = int(self._hub.state.clock().timestamp()) + _RATE_WINDOW_S
+        now = self._hub.state.clock()
+        reset_s = int(now.timestamp()) + _RATE_WINDOW_S
         headers = {
+            "Date": email.utils.format_datetime(now, usegmt=True),
             "X-GitHub-Request-Id": f"STANDIN:{used:06X}",
             "X-GitHub-Media-Type": "github.v3; format=json",
             "X-RateLimit-Limit": str(_RATE_LIMIT),

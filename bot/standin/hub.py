@@ -13,12 +13,15 @@ from typing import Any
 from bot.standin.auth import Authority
 from bot.standin.blobs import Blobs
 from bot.standin.faults import Faults
+from bot.standin.oidc import Issuer
+from bot.standin.registration import Registration
 from bot.standin.shapes import actions, issues, pulls, repositories
 from bot.standin.state import (
     Account,
     Comment,
     Issue,
     Label,
+    Labelling,
     PullRequest,
     Repository,
     Review,
@@ -27,23 +30,6 @@ from bot.standin.state import (
 )
 from bot.standin.webhooks import Webhooks
 from bot.standin.workflow_file import WorkflowFile
-
-EVENTS = (
-    "issues",
-    "issue_comment",
-    "pull_request",
-    "pull_request_review",
-    "pull_request_review_comment",
-    "workflow_run",
-)
-PERMISSIONS = {
-    "actions": "write",
-    "checks": "write",
-    "contents": "write",
-    "issues": "write",
-    "metadata": "read",
-    "pull_requests": "write",
-}
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -55,7 +41,10 @@ class Hub:
     webhooks: Webhooks
     faults: Faults
     blobs: Blobs
+    issuer: Issuer
+    registration: Registration
     start_run: Callable[[Repository, WorkflowRun, WorkflowFile], None]
+    cancel_run: Callable[[int], None]
     base: str = ""
 
     def emit(
@@ -102,6 +91,11 @@ class Hub:
             if label not in issue.labels:
                 issue.labels.append(label)
                 issue.updated_at = self.state.clock()
+                issue.labellings.append(
+                    Labelling(
+                        id=self.state.next_id(), label=label, user=sender, at=self.state.clock()
+                    )
+                )
                 shape = issues.label(self.base, repo, label)
                 self.issue_event("labeled", repo, issue, sender, label=shape)
 
@@ -166,8 +160,8 @@ class Hub:
             workflow=actions.workflow(self.base, repo, run.workflow_file, run.name),
         )
 
-    def app_shape(self) -> dict[str, Any]:
-        """The App as `GET /app` gives it."""
+    def app_shape(self, owner: Account | None = None) -> dict[str, Any]:
+        """The App as `GET /app` gives it; its own account owns it unless somebody is named."""
         base, app_id = self.base, self.authority.app_id
         slug = self.state.bot.login.removesuffix("[bot]")
         born = repositories.when(self.state.clock())
@@ -175,13 +169,13 @@ class Hub:
             "id": app_id,
             "slug": slug,
             "node_id": repositories.node_id("Integration", app_id),
-            "owner": repositories.user(base, self.state.bot),
+            "owner": repositories.user(base, owner or self.state.bot),
             "name": slug,
             "description": "",
             "external_url": f"{base}/apps/{slug}",
             "html_url": f"{base}/apps/{slug}",
             "created_at": born,
             "updated_at": born,
-            "permissions": PERMISSIONS,
-            "events": list(EVENTS),
+            "permissions": self.registration.permissions,
+            "events": self.registration.events,
         }

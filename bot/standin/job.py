@@ -71,7 +71,10 @@ def job_env(repository: str, run_id: int, head_sha: str, folder: Path) -> dict[s
 def run_job(job: Job, command: RunnerCommand) -> str:
     """Run the job to its end: success, failure, cancelled or timed_out, GitHub's words for it."""
     if callable(command):
-        return "success" if command(job) == 0 else "failure"
+        status = command(job)
+        if job.cancelled.is_set():
+            return "cancelled"
+        return "success" if status == 0 else "failure"
     if command is None:
         script = job.temp.parent / "generate.sh"
         script.write_text(job.script, encoding="utf-8")

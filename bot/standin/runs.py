@@ -82,9 +82,14 @@ class Runs:
         try:
             contexts = _contexts(task, folder)
             job = self._job(hub, task, folder, contexts)
-            conclusion = run_job(job, self.command)
+            try:
+                conclusion = run_job(job, self.command)
+            finally:
+                hub.issuer.dismiss(job.env)
             if conclusion == "success":
                 conclusion = _store_artifact(hub, task, contexts)
+            elif conclusion == "cancelled" and task.workflow.uploads_always:
+                _store_artifact(hub, task, contexts)
         except WorkflowFault as error:
             run.log_file = folder / "log.txt"
             run.log_file.parent.mkdir(parents=True, exist_ok=True)
@@ -98,15 +103,19 @@ class Runs:
         for each in (temp, workspace):
             each.mkdir(parents=True)
         if workflow.checkout_path is not None:
-            repo.git.export(run.head_sha, workspace / workflow.checkout_path)
+            commit = resolve(workflow.checkout_ref, contexts) or run.head_sha
+            if not repo.git.has(commit, "commit"):
+                raise WorkflowFault(f"there is no commit {commit} to check out")
+            repo.git.export(commit, workspace / workflow.checkout_path)
         run.log_file = folder / "log.txt"
+        identity = hub.issuer.admit(repo, run) if workflow.id_token else {}
         own = {name: resolve(value, contexts) for name, value in workflow.env.items()}
         return Job(
             run_id=run.id,
             inputs=run.inputs,
             script=workflow.script,
             pipefail=workflow.pipefail,
-            env={**job_env(repo.full_name, run.id, run.head_sha, folder), **own},
+            env={**job_env(repo.full_name, run.id, run.head_sha, folder), **identity, **own},
             temp=temp,
             workspace=workspace,
             log_file=run.log_file,

@@ -24,7 +24,9 @@ from bot.standin.gate import Gate, Incoming
 from bot.standin.git_store import GitStore
 from bot.standin.hub import Hub
 from bot.standin.job import RunnerCommand
+from bot.standin.oidc import Issuer
 from bot.standin.people import Person
+from bot.standin.registration import Registration
 from bot.standin.runs import Runs
 from bot.standin.state import Account, Repository, Role, State
 from bot.standin.webhooks import Delivery, Webhooks
@@ -33,6 +35,13 @@ APP_ID = 1_204_117
 INSTALLATION_ID = 61_384_902
 _BOT_ID = 198_347_551
 _START_S = 20.0
+_API_PATHS = (
+    "/app",
+    "/app/{rest:path}",
+    "/installation/{rest:path}",
+    "/repos/{rest:path}",
+    "/users/{rest:path}",
+)
 _API_METHODS = ["GET", "POST", "PATCH", "PUT", "DELETE"]
 
 
@@ -68,7 +77,10 @@ class StandIn:
             webhooks=webhooks,
             faults=self.faults,
             blobs=blobs.Blobs(),
+            issuer=Issuer(),
+            registration=Registration(),
             start_run=self.runs.enqueue,
+            cancel_run=self.runs.cancel,
         )
         self.gate = Gate(self.hub)
         self._people: list[Person] = []
@@ -87,6 +99,11 @@ class StandIn:
     @property
     def private_key_pem(self) -> str:
         return self.hub.authority.private_key_pem
+
+    @property
+    def issuer(self) -> Issuer:
+        """Who signs the OIDC tokens of jobs here."""
+        return self.hub.issuer
 
     @property
     def webhook_url(self) -> str | None:
@@ -121,10 +138,12 @@ class StandIn:
         port = listener.getsockname()[1]
         self.hub.base = f"http://127.0.0.1:{port}"
         self.hub.blobs.base = f"http://localhost:{port}"
+        self.hub.issuer.base = self.hub.base
         config = uvicorn.Config(
             _app(self.hub, self.gate),
             log_level="warning",
             lifespan="off",
+            date_header=False,  # the gate says the time, by the stand-in's own clock
             timeout_graceful_shutdown=2,
         )
         self._server = uvicorn.Server(config)
@@ -219,6 +238,8 @@ def _app(hub: Hub, gate: Gate) -> FastAPI:
             return Response("This link has expired", status_code=403)
         return Response(data, media_type="application/zip")
 
+    hub.issuer.add_routes(app)
+
     async def api(request: Request) -> Response:
         incoming = Incoming(
             method=request.method,
@@ -233,7 +254,7 @@ def _app(hub: Hub, gate: Gate) -> FastAPI:
 
     # The API's own first segments come before the pages, whose `/{owner}/{repo}` would take them;
     # whatever no page has is a request to the API too, and a wrong one.
-    for path in ("/app", "/app/{rest:path}", "/repos/{rest:path}", "/users/{rest:path}"):
+    for path in _API_PATHS:
         app.add_api_route(path, api, methods=_API_METHODS)
     pages.add_routes(app, hub)
     app.add_api_route("/{rest:path}", api, methods=_API_METHODS)

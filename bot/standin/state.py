@@ -21,11 +21,22 @@ Role = Literal["none", "read", "triage", "write", "maintain", "admin"]
 ROLES: tuple[Role, ...] = ("none", "read", "triage", "write", "maintain", "admin")
 
 
+@dataclass(slots=True, kw_only=True)
+class Runner:
+    """A self-hosted runner of Actions."""
+
+    id: int
+    name: str
+    labels: tuple[str, ...]
+    online: bool = True
+
+
 @dataclass(slots=True, kw_only=True, eq=False)
 class Account:
     id: int
     login: str
-    kind: Literal["User", "Bot"] = "User"
+    kind: Literal["User", "Bot", "Organization"] = "User"
+    runners: list[Runner] = field(default_factory=list)  # of an organisation
 
     @property
     def signature(self) -> Signature:
@@ -39,6 +50,16 @@ class Label:
     name: str
     color: str = "ededed"
     description: str | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Labelling:
+    """An event of an issue: somebody put a label on it."""
+
+    id: int
+    label: Label
+    user: Account
+    at: datetime
 
 
 @dataclass(slots=True, kw_only=True)
@@ -108,6 +129,7 @@ class Issue:
     updated_at: datetime
     closed_at: datetime | None = None
     labels: list[Label] = field(default_factory=list)
+    labellings: list[Labelling] = field(default_factory=list)
     comments: list[Comment] = field(default_factory=list)
     reactions: list[Reaction] = field(default_factory=list)
     pull: PullRequest | None = None
@@ -175,6 +197,10 @@ class Repository:
     runs: list[WorkflowRun] = field(default_factory=list)
     variables: dict[str, str] = field(default_factory=dict)
     secrets: dict[str, str] = field(default_factory=dict)
+    runners: list[Runner] = field(default_factory=list)
+    disabled_workflows: set[str] = field(default_factory=set)  # file names
+    archived: bool = False
+    has_issues: bool = True
 
     @property
     def full_name(self) -> str:

@@ -21,14 +21,23 @@ OUTPUT = Path(__file__).with_name("github_openapi.json")
 _REPO = "/repos/{owner}/{repo}"
 
 ENDPOINTS: dict[str, tuple[str, ...]] = {
+    "/meta": ("get",),
     "/app": ("get",),
+    "/app/hook/config": ("get",),
+    "/app/hook/deliveries": ("get",),
+    "/app/hook/deliveries/{delivery_id}/attempts": ("post",),
+    "/app/installations": ("get",),
+    "/app-manifests/{code}/conversions": ("post",),
+    "/installation/repositories": ("get",),
+    "/orgs/{org}/actions/runners": ("get",),
     "/app/installations/{installation_id}/access_tokens": ("post",),
     "/users/{username}": ("get",),
     _REPO: ("get",),
     f"{_REPO}/installation": ("get",),
-    f"{_REPO}/issues": ("post",),
+    f"{_REPO}/issues": ("get", "post"),
     f"{_REPO}/issues/{{issue_number}}": ("get", "patch"),
     f"{_REPO}/issues/{{issue_number}}/comments": ("get", "post"),
+    f"{_REPO}/issues/{{issue_number}}/events": ("get",),
     f"{_REPO}/issues/{{issue_number}}/reactions": ("get", "post"),
     f"{_REPO}/issues/{{issue_number}}/labels": ("get", "post"),
     f"{_REPO}/issues/{{issue_number}}/labels/{{name}}": ("delete",),
@@ -37,10 +46,12 @@ ENDPOINTS: dict[str, tuple[str, ...]] = {
     f"{_REPO}/labels": ("get", "post"),
     f"{_REPO}/labels/{{name}}": ("get",),
     f"{_REPO}/collaborators/{{username}}/permission": ("get",),
+    f"{_REPO}/actions/runners": ("get",),
     f"{_REPO}/actions/workflows/{{workflow_id}}": ("get",),
     f"{_REPO}/actions/workflows/{{workflow_id}}/dispatches": ("post",),
     f"{_REPO}/actions/workflows/{{workflow_id}}/runs": ("get",),
     f"{_REPO}/actions/runs/{{run_id}}": ("get",),
+    f"{_REPO}/actions/runs/{{run_id}}/cancel": ("post",),
     f"{_REPO}/actions/runs/{{run_id}}/artifacts": ("get",),
     f"{_REPO}/actions/artifacts/{{artifact_id}}/{{archive_format}}": ("get",),
     f"{_REPO}/git/ref/{{ref}}": ("get",),
@@ -101,7 +112,7 @@ def references(node: Any) -> set[tuple[str, str]]:
 
 
 def _correct(cut: dict[str, Any]) -> None:
-    """Mend the two places where the description is narrower than GitHub itself."""
+    """Mend the three places where the description is narrower than GitHub itself."""
     # Labels may be a bare list of names: PyGithub sends one.
     operation = cut["paths"][f"{_REPO}/issues/{{issue_number}}/labels"]["post"]
     schema = operation["requestBody"]["content"]["application/json"]["schema"]
@@ -109,6 +120,11 @@ def _correct(cut: dict[str, Any]) -> None:
     # An outdated review comment has no line any more.
     comment = cut["components"]["schemas"]["review-comment"]
     comment["properties"]["line"]["nullable"] = True
+    # An installation belongs to an account or to an enterprise, never to both at once.
+    answer = cut["paths"]["/app/installations"]["get"]["responses"]["200"]
+    item = answer["content"]["application/json"]["schema"]["items"]
+    account = item["properties"]["account"]
+    account["anyOf"] = account.pop("allOf")
 
 
 def trim(description: dict[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import json
 import queue
 import ssl
 import threading
+import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -35,6 +36,8 @@ class Delivery:
     status: int | None = None
     error: str = ""
     tries: int = 0
+    number: int = 0  # by which the App asks for it again
+    created_s: float = field(default_factory=time.time)
     lost: bool = False
     done: threading.Event = field(default_factory=threading.Event)
 
@@ -59,7 +62,7 @@ class Webhooks:
     def __init__(self, *, url: str | None, secret: str, app_id: int, faults: Faults) -> None:
         self.url = url
         self.log: list[Delivery] = []
-        self._secret = secret
+        self.secret = secret
         self._app_id = app_id
         self._faults = faults
         self._held: list[Delivery] = []
@@ -82,6 +85,7 @@ class Webhooks:
             action=str(payload.get("action", "")),
             body=json.dumps(payload, separators=(",", ":")).encode(),
         )
+        delivery.number = 9_000_000_001 + len(self.log)
         self.log.append(delivery)
         if self._faults.take("lose", delivery.name):
             delivery.lost = True
@@ -127,7 +131,7 @@ class Webhooks:
             "X-GitHub-Hook-ID": "1",
             "X-GitHub-Hook-Installation-Target-Type": "integration",
             "X-GitHub-Hook-Installation-Target-ID": str(self._app_id),
-            "X-Hub-Signature-256": sign(delivery.body, self._secret),
+            "X-Hub-Signature-256": sign(delivery.body, self.secret),
         }
         try:
             answer = client.post(self.url, content=delivery.body, headers=headers)

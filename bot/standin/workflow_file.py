@@ -1,8 +1,8 @@
 """What the stand-in needs to know of a workflow file.
 
-Owns the reading of `workflow_dispatch` inputs, of the step `id: generate` and of the upload step,
-and the few expressions that these may hold. Refuses, with `WorkflowFault`, what it would have to
-guess at.
+Owns the reading of `workflow_dispatch` inputs, of the step that does the work (by its id) and of
+the first upload step, and the few expressions that these may hold. Refuses, with `WorkflowFault`,
+what it would have to guess at.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ _EXPRESSION = re.compile(r"\$\{\{(.*?)\}\}", re.DOTALL)
 _NAME = re.compile(r"[A-Za-z_][\w-]*(?:\.[A-Za-z_][\w-]*)+")
 _TEXT = re.compile(r"'((?:[^']|'')*)'")
 Contexts = Mapping[str, Mapping[str, str]]
+_MAIN_STEPS = ("generate", "verify")
 
 
 class WorkflowFault(Exception):
@@ -43,10 +44,13 @@ class WorkflowFile:
     script: str
     env: Mapping[str, str]
     timeout_s: float
+    id_token: bool  # the job may ask for an OIDC token
     pipefail: bool  # `shell: bash` fails a pipe when any part of it fails
     checkout_path: str | None  # below the workspace; None: nothing is checked out
+    checkout_ref: str  # an expression; empty: the commit that the run was started for
     artifact_name: str
     artifact_path: str
+    uploads_always: bool  # also where the job was cancelled or has failed
 
 
 def workflow_name(text: str, file_name: str) -> str:
@@ -55,18 +59,18 @@ def workflow_name(text: str, file_name: str) -> str:
 
 
 def parse_workflow(text: str, file_name: str) -> WorkflowFile:
-    """Read a workflow that can be dispatched and has a step with `id: generate`."""
+    """Read a workflow that can be dispatched and has a step with one of the `_MAIN_STEPS` ids."""
     document = _load(text)
     # YAML 1.1 reads a bare `on` as the truth value.
     triggers = document.get("on", document.get(True)) or {}
     if not isinstance(triggers, dict) or "workflow_dispatch" not in triggers:
         raise WorkflowFault("Workflow does not have 'workflow_dispatch' trigger")
     dispatch = triggers["workflow_dispatch"] or {}
-    job, step = _generate_step(document)
+    job, step = _main_step(document)
     checkout = _step_using(job, "actions/checkout")
     upload = _step_using(job, "actions/upload-artifact")
     if upload is None:
-        raise WorkflowFault("the job of the step 'generate' has no actions/upload-artifact step")
+        raise WorkflowFault("the job of that step has no actions/upload-artifact step")
     layers = (document.get("env"), job.get("env"), step.get("env"))
     env = {str(k): _text(v) for layer in layers for k, v in (layer or {}).items()}
     minutes = step.get("timeout-minutes") or job.get("timeout-minutes") or 360
@@ -83,12 +87,15 @@ def parse_workflow(text: str, file_name: str) -> WorkflowFile:
         script=str(step["run"]),
         env=env,
         timeout_s=60.0 * float(minutes),
+        id_token=_permissions(document, job).get("id-token") == "write",
         pipefail=step.get("shell") == "bash",
         checkout_path=None
         if checkout is None
         else str((checkout.get("with") or {}).get("path", "")),
+        checkout_ref=str(((checkout or {}).get("with") or {}).get("ref", "")),
         artifact_name=str((upload.get("with") or {}).get("name", "artifact")),
         artifact_path=str((upload.get("with") or {}).get("path", "")),
+        uploads_always="always()" in str(upload.get("if", "")),
     )
 
 
@@ -102,12 +109,20 @@ def _load(text: str) -> dict[Any, Any]:
     return document
 
 
-def _generate_step(document: dict[Any, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+def _main_step(document: dict[Any, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     for job in (document.get("jobs") or {}).values():
         for step in job.get("steps") or []:
-            if step.get("id") == "generate" and "run" in step:
+            if step.get("id") in _MAIN_STEPS and "run" in step:
                 return job, step
-    raise WorkflowFault("the workflow has no step with 'id: generate' and a 'run:' script")
+    raise WorkflowFault(
+        "the workflow has no step with 'id: generate' or 'id: verify' and a 'run:' script"
+    )
+
+
+def _permissions(document: dict[Any, Any], job: dict[str, Any]) -> dict[str, Any]:
+    """What the job's token may do: its own word, else the file's. `write-all` grants no token."""
+    given = job.get("permissions", document.get("permissions"))
+    return given if isinstance(given, dict) else {}
 
 
 def _step_using(job: dict[str, Any], action: str) -> dict[str, Any] | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from runner.contract import Candidate, Evaluation, Wire
+from runner.contract import Candidate, Evaluation, Roofline, Wire
 from runner.errors import ReferenceFailed, RunnerError, SandboxUnavailable
 from runner.problem import Problem, parse_problem
 from runner.tune.types import Tuned
@@ -79,6 +79,7 @@ class Reply(Wire):
 
     number: int
     ready: Ready | None = None
+    roofline: Roofline | None = None  # where `prepare` was asked for, on a GPU
     evaluation: Evaluation | None = None
     tuned: Tuned | None = None
     failure: Failure | None = None

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Literal, Self
 
-from runner.contract import Candidate, Evaluation
+from runner.contract import Candidate, Evaluation, Roofline
 from runner.errors import RunnerError
 from runner.judges.gpus import Device, refuse_mixed
 from runner.judges.messages import Opening, Ready, Reply, Request
@@ -52,6 +52,8 @@ class JudgePool:
         except BaseException:
             self.close()
             raise
+        # Of any one: all are of one kind.
+        self.roofline: Roofline | None = None
         for judge in self._judges:
             self._free.put(judge)
 
@@ -72,7 +74,7 @@ class JudgePool:
         """All judges at a time: reference, baselines, roofline. Raises the first one's error."""
 
         def one(judge: RemoteJudge) -> Ready:
-            self._insist(judge, Request(number=0, op="prepare"))
+            self.roofline = self._insist(judge, Request(number=0, op="prepare")).roofline
             return judge.ready()
 
         # Each judge is taken, so that nobody asks it anything meanwhile.

@@ -15,7 +15,7 @@ import traceback
 from collections.abc import Callable
 from typing import BinaryIO, Protocol
 
-from runner.contract import Candidate, Check, Evaluation, EvaluationStatus
+from runner.contract import Candidate, Check, Evaluation, EvaluationStatus, Roofline
 from runner.errors import RunnerError
 from runner.judges.messages import Failure, Opening, Ready, Reply, Request
 from runner.tune.types import Tuned
@@ -27,6 +27,8 @@ DEVICE_VARIABLE = "KERNELWRIGHT_JUDGE_DEVICE"
 class Judge(Protocol):
     """What is served: a `Verifier`."""
 
+    @property
+    def roofline(self) -> Roofline | None: ...
     def prepare(self) -> None: ...
     def verify(self, candidate: Candidate) -> Evaluation: ...
     def finalize(self, candidate: Candidate) -> Evaluation: ...
@@ -100,7 +102,7 @@ def _answer(judge: Judge, request: Request) -> Reply:
     number, candidate = request.number, request.candidate
     if request.op == "prepare":
         judge.prepare()
-        return Reply(number=number)
+        return Reply(number=number, roofline=judge.roofline)
     if candidate is None:
         raise RunnerError(f"a judge was asked to {request.op} nothing")
     if request.op == "tune":

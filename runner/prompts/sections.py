@@ -121,7 +121,7 @@ def exemplar_section(exemplar: Exemplar | None) -> str:
         return ""
     return (
         "## A kernel to start from\n\n"
-        f"{one_line(exemplar.title, 120)}. It is tested and fast for its own problem, which is "
+        f"{_sentence(exemplar.title)} It is tested and fast for its own problem, which is "
         "not yours: keep how it uses the GPU where that fits, and change whatever the task and "
         f"the contract ask for.\n\n{fenced(exemplar.source, 'python')}"
     )
@@ -202,6 +202,11 @@ def _workloads(problem: Problem) -> str:
         f"It is checked at: {rows(problem.tests)}.\n\n"
         f"It should be fastest at: {rows(problem.benchmarks)}."
     )
+
+
+def _sentence(title: str) -> str:
+    line = one_line(title, 120)
+    return f"{line[:1].upper()}{line[1:]}."
 
 
 def _gpu_name(name: str) -> str:

@@ -64,6 +64,10 @@ class CpuCourt:
         """Whether `close` was called."""
         return self._pool.closed
 
+    @property
+    def roofline(self) -> None:
+        """Nothing is measured here."""
+
     def prepare(self) -> None:
         """Run the reference and refuse a spec at fault (ReferenceFailed). Done once."""
         if self._oracle is None:

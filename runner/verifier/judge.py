@@ -13,7 +13,7 @@ import time
 from types import TracebackType
 from typing import Literal, Protocol, Self
 
-from runner.contract import Candidate, Evaluation
+from runner.contract import Candidate, Evaluation, Roofline
 from runner.errors import RunnerError
 from runner.problem import Problem
 from runner.tune.declaration import Declaration, DeclarationFault, read_declaration
@@ -35,6 +35,8 @@ class Court(Protocol):
 
     @property
     def closed(self) -> bool: ...
+    @property
+    def roofline(self) -> Roofline | None: ...
     def prepare(self) -> None: ...
     def judge(self, candidate: Candidate, times: dict[str, float]) -> Evaluation: ...
     def finalize(self, candidate: Candidate, times: dict[str, float]) -> Evaluation: ...
@@ -74,6 +76,11 @@ class Verifier:
     def device(self) -> Literal["cpu", "cuda"]:
         """Where candidates run."""
         return self._device
+
+    @property
+    def roofline(self) -> Roofline | None:
+        """What the GPU was measured to do; None without one, and before `prepare`."""
+        return self._court.roofline
 
     @property
     def cases(self) -> tuple[Case, ...]:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from bot.permissions import Role
-from bot.records import Job, Regenerate, Start
+from bot.records import Dispatched, Job, Note, Regenerate, RunNews, Standing, Start
 from bot.standin import Person, Repository, StandIn
 from bot.tools import Tools
 from runner.contract import KernelRequest
@@ -69,6 +69,12 @@ def issue_body() -> Callable[..., str]:
 def bundles() -> ModuleType:
     """The module that makes bundles."""
     return _load("bundle_maker")
+
+
+@pytest.fixture
+def oidc() -> ModuleType:
+    """The module of the OIDC issuer in memory."""
+    return _load("oidc_issuer")
 
 
 @pytest.fixture
@@ -139,6 +145,11 @@ class MemorySteps:
 
     def __init__(self, tools: Tools) -> None:
         self.names: list[str] = []
+        self.announced: list[Dispatched] = []
+        self.to_hear: list[list[RunNews]] = []  # at each look of the workflow
+        self.notes: list[Note] = []  # what the workflow is told, in this order
+        self.standings: list[Standing] = []
+        self.gathered: tuple[int, ...] | None = None
         self._tools = tools
 
     def run(self, name: str, act: Callable[[], Any], kind: type[Any]) -> Any:
@@ -157,13 +168,37 @@ class MemorySteps:
     def do(self, name: str, act: Callable[[], None]) -> None:
         self.run(name, act, type(None))
 
-    def wait(self, timeout_s: float) -> None:
+    def wait(self, timeout_s: float) -> Note | None:
+        if self.notes:
+            return self.notes.pop(0)
         self._tools.sleep(timeout_s)
+        return None
+
+    def pause(self, seconds: float) -> None:
+        self._tools.sleep(seconds)
+
+    def stand(self, standing: Standing) -> None:
+        self.standings.append(standing)
+
+    def announce_gathered(self, review_ids: tuple[int, ...]) -> None:
+        self.gathered = review_ids
+
+    def announce(self, run: Dispatched) -> None:
+        self.announced.append(run)
+
+    def news(self) -> list[RunNews]:
+        return self.to_hear.pop(0) if self.to_hear else []
 
 
 @pytest.fixture
 def steps(tools: Tools) -> MemorySteps:
     return MemorySteps(tools)
+
+
+@pytest.fixture
+def requests() -> Any:
+    """The requests that a service keeps, in memory."""
+    return _load("memory_requests").MemoryRequests()
 
 
 @pytest.fixture(scope="session")

@@ -92,7 +92,12 @@ def test_github_out_of_reach(standin: StandIn, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "word"), [(["frobnicate"], "frobnicate"), (["serve", "now"], "no arguments")]
+    ("arguments", "word"),
+    [
+        (["frobnicate"], "frobnicate"),
+        (["serve", "now"], "now"),
+        (["serve", "--env-file"], "--env-file"),
+    ],
 )
 def test_misuse(arguments: list[str], word: str) -> None:
     assert_one_line(command(*arguments), word)
@@ -101,7 +106,9 @@ def test_misuse(arguments: list[str], word: str) -> None:
 def test_help_names_the_commands() -> None:
     result = command("--help")
     assert result.returncode == 0
-    assert all(word in result.stdout for word in ("serve", "demo", "generate", "verify"))
+    assert all(
+        word in result.stdout for word in ("setup", "doctor", "serve", "demo", "generate", "verify")
+    )
 
 
 def test_runner_commands_are_forwarded_with_their_exit_code(tmp_path: Path) -> None:
@@ -114,6 +121,22 @@ def test_a_stopped_service_exits_at_once(standin: StandIn, tmp_path: Path) -> No
     kept = {k: v for k, v in os.environ.items() if not k.startswith("KERNELWRIGHT_")}
     process = subprocess.Popen(
         [sys.executable, "-m", "bot", "serve"], cwd=ROOT, env={**kept, **good(standin, tmp_path)},
+        stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stderr is not None
+    with process.stderr as lines:
+        assert any("listens on http://127.0.0.1:" in line for line in iter(lines.readline, ""))
+        process.terminate()
+        assert process.wait(timeout=20) == 0
+
+
+def test_serves_with_the_settings_of_a_file(standin: StandIn, tmp_path: Path) -> None:
+    file = tmp_path / "kernelwright.env"
+    one_line = {k: v.strip().replace("\n", "\\n") for k, v in good(standin, tmp_path).items()}
+    file.write_text("".join(f"{name}={value}\n" for name, value in one_line.items()))
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("KERNELWRIGHT_")}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "bot", "serve", "--env-file", str(file)], cwd=ROOT, env=kept,
         stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert process.stderr is not None

@@ -98,7 +98,7 @@ def test_an_unknown_command_is_met_with_confusion_and_usage(
     number = label_issue(mona, issue_body())
     service.until_idle(requests=1)
     comment_id = mona.comment(number, "/frobnicate")
-    until(lambda: "I do not know the command" in said(repository, number), service)
+    until(lambda: "unknown command /frobnicate" in said(repository, number), service)
     (comment,) = [c for c in repository.issues[number].comments if c.id == comment_id]
     assert [reaction.content for reaction in comment.reactions] == ["confused"]
 
@@ -130,13 +130,37 @@ def test_an_outsider_is_refused_and_a_maintainer_can_start_the_same_request(
     repository_labels.request("POST", "/labels", {"name": REQUEST_LABEL, "color": "1d76db"})
     eve = github.person("eve", repository, "triage")
     number = label_issue(eve, issue_body())
-    service.until_idle(requests=1)
-    assert "write access" in said(repository, number)
+    until(lambda: "write access" in said(repository, number), service)
+    assert len(repository.issues[number].comments) == 1
     assert repository.runs == []
     label_again(mona, number)
-    service.until_idle(requests=2)
+    service.until_idle(requests=1)
     request = KernelRequest.model_validate_json(repository.runs[0].inputs["request"])
     assert (request.generation, request.requested_by) == (0, "mona")
+
+
+def test_the_repositorys_own_settings_hold_and_their_faults_are_quoted_back(
+    github: StandIn, repository: Repository, mona: Person, service: Any, issue_body: Any
+) -> None:
+    service.start()
+    faulty = b"label: kernel-request\nproblem_folder: kernels\n"
+    mona.push_commit("main", {".github/kernelwright.yml": faulty}, "Set up")
+    number = label_issue(mona, issue_body())
+    until(lambda: "has one fault" in said(repository, number), service)
+    assert "| 2 | `problem_folder: unknown key; did you mean problems_folder?` |" in said(
+        repository, number
+    )
+    assert repository.runs == []
+    settings = b"problems_folder: kernels\ncaps: {per_person_per_day: 1}\n"
+    mona.push_commit("main", {".github/kernelwright.yml": settings}, "Mend")
+    label_again(mona, number)
+    service.until_idle(requests=1)
+    assert repository.git.read_file(branch_head(repository) or "", "kernels/add_one/kernel.py")
+    mona.comment(number, "/regenerate once more")
+    until(lambda: "started 1 run within 24 hours" in said(repository, number), service)
+    assert "The next is possible from" in said(repository, number)
+    assert len(repository.runs) == 1
+    assert github.violations == []
 
 
 @pytest.mark.parametrize("conclusion", ["failure", "cancelled", "timed_out"])

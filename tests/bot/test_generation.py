@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from bot.errors import GitHubUnavailable
+from bot.errors import GitHubError, GitHubUnavailable
 from bot.handlers import INVALID_LABEL
-from bot.records import Job
+from bot.records import Job, RunNews
 from bot.workflow import STEPS, generation
 from runner.contract import KernelRequest
+from runner.run_progress import RunProgress
 
 BRANCH = "kernel/7-add-one"
 
@@ -42,8 +43,9 @@ def test_every_step_is_named_and_in_order(
     second = type(steps)(tools)
     generation(second, tools, second_round())
     seen = dict.fromkeys([*steps.names, *second.names])
-    assert set(seen) == set(STEPS)
-    order = [STEPS.index(name) for name in steps.names]
+    assert set(seen) - {"clock"} == set(STEPS)
+    # The label changes twice, and the clock is read where it is needed.
+    order = [STEPS.index(name) for name in steps.names if name not in ("clock", "label_state")]
     assert order == sorted(order)
 
 
@@ -72,6 +74,66 @@ def test_the_progress_comment_goes_through_queued_and_running_to_done(
     assert "running, budget 15 min" in running
     assert "pull request #" in done
     assert all("/actions/runs/" in body for body in fake.edits)
+
+
+def test_the_run_is_announced_as_its_tokens_will_name_it(
+    fake: Any, tools: Any, steps: Any, job: Job
+) -> None:
+    generation(steps, tools, job)
+    (run,) = steps.announced
+    assert run.run_id in fake.runs
+    assert (run.attempt, run.repository_id) == (1, None)
+    assert run.workflow_ref == ".github/workflows/generate.yml@refs/heads/main"
+
+
+def test_what_the_run_says_is_shown_while_it_runs_and_gone_at_the_end(
+    fake: Any, tools: Any, steps: Any, job: Job
+) -> None:
+    succeed = fake.on_dispatch
+    running = [("in_progress", None)] * 3
+    fake.on_dispatch = lambda inputs: ([*running, ("completed", "success")], succeed(inputs)[1])
+    progress = RunProgress(
+        request_id=job.request_id, at_s=9.0, phase="searching", attempts=12, passed=3, left_s=480.0
+    )
+    # Nothing is heard at the first two looks, and then the same twice.
+    steps.to_hear = [[], [], *[[RunNews(attempt=1, progress=progress)]] * 2]
+    generation(steps, tools, job)
+    assert [body.count("12 attempts, 3 passed") for body in fake.edits] == [0, 0, 1, 0]
+    assert len(fake.threads[7]) == 1
+
+
+def test_the_place_in_the_queue_is_shown_and_followed(
+    fake: Any, tools: Any, steps: Any, job: Job
+) -> None:
+    succeed = fake.on_dispatch
+    fake.on_dispatch = lambda inputs: ([("in_progress", None)], None)
+    others = [fake.dispatch("generate.yml", "main", {"request_id": f"other {n}"}) for n in (1, 2)]
+    waits = [("pending", None)] * 4
+    fake.on_dispatch = lambda inputs: ([*waits, ("completed", "success")], succeed(inputs)[1])
+    sleep = tools.sleep
+
+    def other_run_ends(seconds: float) -> None:
+        sleep(seconds)
+        if others:
+            fake.runs[others.pop()].states[:] = [("completed", "success")]
+
+    steps._tools = dataclasses.replace(tools, sleep=other_run_ends)
+    generation(steps, tools, job)
+    places = [body.partition("budget 15 min, ")[2].partition(", for")[0] for body in fake.edits]
+    assert places == ["2 runs before this one", "1 run before this one", "next in the queue", ""]
+
+
+@pytest.mark.parametrize("error", [GitHubUnavailable(502, "down"), GitHubError(403, "no")])
+def test_a_queue_that_cannot_be_seen_ends_no_request(
+    fake: Any, tools: Any, steps: Any, job: Job, error: Exception
+) -> None:
+    def before(name: str) -> None:
+        if name == "unfinished_runs":
+            raise error
+
+    fake.before_call = before
+    assert generation(steps, tools, job).end == "published"
+    assert "waiting for the GPU machine, budget 15 min, for less" in fake.edits[0]
 
 
 def test_a_round_goes_on_where_the_issue_is_gone(
@@ -111,7 +173,7 @@ def test_a_mended_spec_loses_the_invalid_label(
 ) -> None:
     fake.open_issue(7, issue_body(), ("kernel-request", INVALID_LABEL))
     generation(steps, tools, job)
-    assert fake.issues[7].labels == ("kernel-request",)
+    assert fake.issues[7].labels == ("kernel-request", "kernel-request:done")
 
 
 def test_a_dispatch_whose_answer_is_lost_is_not_repeated(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from typing import Any
 
 import pytest
@@ -88,8 +90,23 @@ def test_a_run_that_never_ends_is_given_up_at_the_deadline(
     assert "has not ended within 1 hours" in fake.said(7)
 
 
+def _zip(name: str, data: bytes) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(name, data)
+    return packed.getvalue()
+
+
 @pytest.mark.parametrize(
-    "artifact", [None, b"no zip", b"x" * (17 << 20)], ids=["none", "bad", "big"]
+    "artifact",
+    [
+        None,
+        b"no zip",
+        b"x" * (17 << 20),
+        _zip("../../etc/passwd", b"root"),
+        _zip("manifest.json", b" " * (1 << 28)),
+    ],
+    ids=["none", "bad", "big", "outside", "bomb"],
 )
 def test_a_bundle_that_fails_its_checks_leaves_no_branch(
     fake: Any, tools: Any, steps: Any, job: Job, artifact: bytes | None

@@ -26,6 +26,7 @@ def settings_for(url: str, github: StandIn) -> Settings:
     return Settings(
         app_id=str(github.app_id), private_key=github.private_key_pem, webhook_secret="s",
         github_api_url=url, seconds_between_requests=0, seconds_between_writes=0,
+        creations_per_minute=10_000, creations_per_hour=10_000,
     )  # fmt: skip
 
 
@@ -173,6 +174,7 @@ def test_dispatch_run_and_artifact(
     found = client.find_run("generate.yml", request.request_id)
     assert found is not None
     assert found.id == run_id
+    assert found.repository_id == client.run(run_id).repository_id == repository.id
     deadline_s = time.monotonic() + 10
     while client.run(run_id).status != "completed" and time.monotonic() < deadline_s:
         time.sleep(0.02)

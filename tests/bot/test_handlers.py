@@ -8,7 +8,7 @@ import pytest
 
 from bot.events import EVENT_TYPES
 from bot.handlers import branch_name, decide, read_branch_name
-from bot.records import Regenerate, RunMoved, Start, Usage
+from bot.records import Asked, Regenerate, RunMoved, Start, Usage
 
 LOGIN = "kernelwright[bot]"
 HUMAN = {"login": "mona", "type": "User"}
@@ -47,29 +47,59 @@ ON_PULL = {"pull_request": {"url": "u"}, "user": BOT, "labels": []}
 GUIDED = Regenerate(
     thread_number=7, pull_number=None, sender="mona", guidance="faster", comment_id=5
 )
+USAGE = Usage(thread_number=7, on_pull=False, comment_id=5, sender="mona")
 
 
 @pytest.mark.parametrize(
     ("name", "payload", "decision"),
     [
         ("issues", labeled("kernel-request"), Start(issue_number=7, sender="mona")),
+        # Only the repository's configuration, which is read later, says what another label means.
+        ("issues", labeled("gpu"), Start(issue_number=7, sender="mona", label="gpu")),
         ("issue_comment", comment("/regenerate faster"), GUIDED),
         (
             "issue_comment",
             comment("/regenerate faster", **ON_PULL),
             GUIDED.model_copy(update={"pull_number": 7}),
         ),
-        ("issue_comment", comment("/help"), Usage(thread_number=7, comment_id=5, sender="mona")),
-        # Guidance is what the loop starts from: without it there is nothing to do.
+        ("issue_comment", comment("/regenerate"), GUIDED.model_copy(update={"guidance": ""})),
         (
             "issue_comment",
-            comment("/regenerate"),
-            Usage(thread_number=7, comment_id=5, sender="mona"),
+            comment("/regenerate --budget 30m --from scratch faster"),
+            GUIDED.model_copy(update={"budget_s": 1800.0, "start": "scratch"}),
         ),
+        ("issue_comment", comment("/help"), USAGE),
+        ("issue_comment", comment("/help", labels=[]), USAGE),
         (
             "issue_comment",
             comment("/frobnicate"),
-            Usage(thread_number=7, comment_id=5, sender="mona", unknown="frobnicate"),
+            USAGE.model_copy(update={"problem": "unknown command /frobnicate"}),
+        ),
+        (
+            "issue_comment",
+            comment("/cancel now", **ON_PULL),
+            USAGE.model_copy(
+                update={
+                    "on_pull": True,
+                    "problem": "/cancel takes no arguments, found: now",
+                    "meant": "cancel",
+                }
+            ),
+        ),
+        *(
+            (
+                "issue_comment",
+                comment(f"/{name}", **where),
+                Asked(
+                    command=name,
+                    thread_number=7,
+                    on_pull=bool(where),
+                    comment_id=5,
+                    sender="mona",
+                ),
+            )
+            for name in ("cancel", "status", "verify")
+            for where in ({}, ON_PULL)
         ),
         (
             "pull_request_review",
@@ -80,6 +110,17 @@ GUIDED = Regenerate(
             "pull_request_review",
             review(body=None),
             Regenerate(thread_number=9, pull_number=9, sender="mona", guidance="", review_id=3),
+        ),
+        (
+            "pull_request_review",
+            review(body="a\x00\u202eb " + "x" * 65_536),
+            Regenerate(
+                thread_number=9,
+                pull_number=9,
+                sender="mona",
+                guidance="ab " + "x" * 7_997,
+                review_id=3,
+            ),
         ),
         (
             "workflow_run",
@@ -95,7 +136,6 @@ def test_what_starts_work(name: str, payload: dict[str, Any], decision: Any) -> 
 @pytest.mark.parametrize(
     ("name", "payload"),
     [
-        ("issues", labeled("bug")),
         ("issues", labeled("kernel-request:invalid")),
         ("issues", labeled("kernel-request", action="unlabeled")),
         ("issues", labeled("kernel-request", pull_request={"url": "u"})),
@@ -103,7 +143,8 @@ def test_what_starts_work(name: str, payload: dict[str, Any], decision: Any) -> 
         ("issue_comment", comment("words")),
         ("issue_comment", comment(None)),
         ("issue_comment", comment("/regenerate faster", action="edited")),
-        ("issue_comment", comment("/assign me", labels=[])),
+        ("issue_comment", comment("> /regenerate faster")),
+        ("issue_comment", comment("```\n/regenerate faster\n```")),
         ("issue_comment", comment("/lgtm", pull_request={"url": "u"}, labels=[])),
         ("pull_request_review", review("approved")),
         ("pull_request_review", review("commented")),

@@ -2,44 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import Any
 
 import pytest
 
 from bot.reception import receive, request_id_of
-from bot.records import Delivery, Ended, Job, Regenerate, RunMoved, Start, Usage
+from bot.records import Delivery, Ended, Job, Note, Regenerate, RunMoved, Start, Usage
 from bot.workflow import generation
 
-
-class MemoryRequests:
-    """`Requests` in memory. `busy` is the id of a request under way."""
-
-    def __init__(self) -> None:
-        self.started: list[Job] = []
-        self.ends: dict[str, Ended] = {}
-        self.woken: list[tuple[str, str]] = []
-        self.busy: str | None = None
-
-    def choosing(self) -> Any:
-        return contextlib.nullcontext()
-
-    def active(self, repository: str, issue_number: int) -> str | None:
-        return self.busy
-
-    def ended(self, request_ids: Any) -> dict[str, Ended]:
-        return {key: end for key, end in self.ends.items() if key in request_ids}
-
-    def start(self, job: Job) -> None:
-        self.started.append(job)
-
-    def wake(self, request_id: str, key: str) -> None:
-        self.woken.append((request_id, key))
-
-
-@pytest.fixture
-def requests() -> MemoryRequests:
-    return MemoryRequests()
+MemoryRequests = Any  # the fake of that name: see the fixture `requests`
 
 
 def delivery(decision: Any, delivery_id: str = "d-1") -> Delivery:
@@ -137,7 +108,8 @@ def test_a_command_starts_from_the_kernel_on_the_branch(
     generation(steps, tools, job)
     (pull,) = fake.open_pulls()
     # What the issue says by now does not matter.
-    fake.open_issue(7, issue_body(reference="def add_one(x):\n    return x + 2\n"))
+    changed = issue_body(reference="def add_one(x):\n    return x + 2\n")
+    fake.open_issue(7, changed, ("kernel-request",))
     receive(steps, tools, requests, command(pull.number if on_pull else 7, on_pull=on_pull))
     (started,) = requests.started
     assert (started.issue_number, started.slug, started.generation) == (7, "add_one", 1)
@@ -180,13 +152,13 @@ def test_without_a_pull_request_of_ours_there_is_nothing_to_change(
 def test_help_is_answered_and_an_unknown_command_is_met_with_confusion(
     fake: Any, tools: Any, steps: Any, requests: MemoryRequests
 ) -> None:
-    asked = Usage(thread_number=7, comment_id=5, sender="mona")
+    asked = Usage(thread_number=7, on_pull=False, comment_id=5, sender="mona")
     receive(steps, tools, requests, delivery(asked))
     assert "/regenerate" in fake.said(7)
     assert fake.reactions == set()
-    unknown = asked.model_copy(update={"unknown": "frobnicate"})
+    unknown = asked.model_copy(update={"problem": "unknown command /frobnicate"})
     receive(steps, tools, requests, delivery(unknown, "d-2"))
-    assert "`/frobnicate`" in fake.said(7)
+    assert "unknown command /frobnicate" in fake.said(7)
     assert fake.reactions == {("comment", 5, "confused")}
 
 
@@ -194,7 +166,7 @@ def test_a_moved_run_wakes_its_request_and_touches_nothing(
     fake: Any, tools: Any, steps: Any, requests: MemoryRequests
 ) -> None:
     receive(steps, tools, requests, delivery(RunMoved(request_id="kw-00000000000000aa")))
-    assert requests.woken == [("kw-00000000000000aa", "d-1")]
+    assert requests.told == [("kw-00000000000000aa", Note(kind="moved"), "d-1")]
     assert steps.names == []
 
 

@@ -35,6 +35,29 @@ def test_good_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert "pem" not in repr(settings)
 
 
+def test_tokens_of_jobs_come_from_github_unless_told_otherwise(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    put(monkeypatch, **GOOD)
+    settings = load_settings()
+    assert settings.oidc_issuer == "https://token.actions.githubusercontent.com"
+    assert (settings.oidc_audience, settings.progress_pace_s) == ("kernelwright", 20.0)
+    # The issuer is compared with the token's own word, to the letter: no slash at its end.
+    put(monkeypatch, OIDC_ISSUER="https://ghe.example/_services/token/")
+    assert load_settings().oidc_issuer == "https://ghe.example/_services/token"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("OIDC_ISSUER", "ghe.example"), ("PROGRESS_PACE_S", "0")]
+)
+def test_a_wrong_setting_of_live_progress_is_named(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    put(monkeypatch, **GOOD, **{name: value})
+    with pytest.raises(SettingsError, match=f"KERNELWRIGHT_{name}"):
+        load_settings()
+
+
 def test_a_key_on_one_line_gets_its_line_ends_back(monkeypatch: pytest.MonkeyPatch) -> None:
     put(monkeypatch, **{**GOOD, "PRIVATE_KEY": r"-----BEGIN-----\nabc\n-----END-----"})
     assert load_settings().private_key_pem() == "-----BEGIN-----\nabc\n-----END-----"

@@ -18,7 +18,10 @@ from bot.github_api import (
     Comment,
     Commit,
     GitHub,
+    HookDelivery,
+    Installed,
     Issue,
+    Labelling,
     NewCheckRun,
     NewPull,
     Pull,
@@ -66,6 +69,10 @@ class FakeGitHub:
     pulls: dict[int, tuple[Pull, str, str]] = field(default_factory=dict)
     reviews: dict[int, list[ReviewComment]] = field(default_factory=dict)
     checks: list[tuple[int, NewCheckRun]] = field(default_factory=list)
+    labelled: dict[int, list[Labelling]] = field(default_factory=dict)
+    cancelled: list[int] = field(default_factory=list)
+    hook_tries: list[HookDelivery] = field(default_factory=list)
+    redelivered: list[int] = field(default_factory=list)
     edits: list[str] = field(default_factory=list)
     next_id: int = 100
 
@@ -125,6 +132,15 @@ class FakeGitHub:
             raise NotFound(404, "Not Found")
         return self
 
+    def repositories(self) -> list[Installed]:
+        return [Installed(full_name=REPOSITORY, installation_id=1)]
+
+    def hook_deliveries(self, since_s: float) -> list[HookDelivery]:
+        return [one for one in self.hook_tries if one.at_s >= since_s]
+
+    def redeliver(self, delivery_id: int) -> None:
+        self.redelivered.append(delivery_id)
+
     # ---- GitHub ----
     def default_branch(self) -> str:
         return "main"
@@ -170,6 +186,24 @@ class FakeGitHub:
         kept = tuple(label for label in issue.labels if label != name)
         self.issues[number] = replace(issue, labels=kept)
 
+    def open_issues(self, label: str) -> list[int]:
+        return [n for n, issue in self.issues.items() if issue.is_open and label in issue.labels]
+
+    def labellings(self, number: int) -> list[Labelling]:
+        return self.labelled.get(number, [])
+
+    def unfinished_runs(self, workflow: str) -> list[Run]:
+        # A list, not a look at one run: nobody's states move on by it.
+        states = [
+            (fake.run, fake.states[0][0] if fake.states else "queued")
+            for fake in self.runs.values()
+        ]
+        return [replace(run, status=status) for run, status in states if status != "completed"]
+
+    def cancel_run(self, run_id: int) -> None:
+        self.cancelled.append(run_id)
+        self.runs[run_id].states[:] = [("completed", "cancelled")]
+
     def find_run(self, workflow: str, text: str) -> Run | None:
         found = [fake.run for fake in self.runs.values() if text in fake.run.title]
         return found[-1] if found else None
@@ -205,6 +239,12 @@ class FakeGitHub:
     def read_file(self, path: str, ref: str) -> str | None:
         data = self.files(ref).get(path)
         return data.decode() if data is not None else None
+
+    def read_bytes(self, path: str, ref: str | None = None) -> bytes | None:
+        data = self.files(ref or "main").get(path)
+        if data is not None and len(data) > 1_000_000:
+            raise GitHubError(413, f"{path} is too large to be read here")
+        return data
 
     def create_blob(self, content: bytes) -> str:
         sha = sha1("blob", content.decode())

@@ -79,8 +79,8 @@ class Service:
         raise AssertionError(f"{rows}\n{(self.state / 'bot.log').read_text()}")
 
     def _workflows(self) -> list[tuple[str, str]]:
-        """Name and status of every workflow in the service's database."""
-        query = "SELECT name, status FROM {}workflow_status"
+        """Name and status of every workflow in the service's database but the searches."""
+        query = "SELECT name, status FROM {}workflow_status WHERE name != 'search'"
         url = self.environment.get("KERNELWRIGHT_DATABASE_URL")
         if url:
             with psycopg.connect(url) as session:
@@ -106,9 +106,14 @@ def environment(standin: StandIn, state: Path, port: int) -> dict[str, str]:
         "KERNELWRIGHT_STATE_DIR": str(state),
         "KERNELWRIGHT_PORT": str(port),
         "KERNELWRIGHT_POLL_INTERVAL_S": "0.2",
+        "KERNELWRIGHT_OIDC_ISSUER": standin.issuer.url,
+        "KERNELWRIGHT_PROGRESS_PACE_S": "0.1",
         "KERNELWRIGHT_SECONDS_BETWEEN_REQUESTS": "0",
         "KERNELWRIGHT_SECONDS_BETWEEN_WRITES": "0",
+        "KERNELWRIGHT_CREATIONS_PER_MINUTE": "10000",
+        "KERNELWRIGHT_CREATIONS_PER_HOUR": "10000",
         "KERNELWRIGHT_RUN_LOOKUP_GRACE_S": "0",
+        "KERNELWRIGHT_REVIEW_WINDOW_S": "0",
     }
 
 

@@ -11,12 +11,19 @@ import sys
 import threading
 from pathlib import Path
 
-from runner.contract import Candidate, Check, Evaluation, EvaluationStatus
+from runner.contract import Candidate, Check, Evaluation, EvaluationStatus, Roofline
 from runner.errors import ReferenceFailed, RunnerError
 from runner.judges.messages import Opening, Ready
 from runner.judges.process import serve
 from runner.tune.types import Tuned
 from tests.fakes.measured import measured
+
+ROOFLINE = Roofline(
+    copy_gb_per_s=4000.0,
+    matmul_tflop_per_s={"float16": 700.0},
+    l2_bytes=60 << 20,
+    multiprocessors=132,
+)
 
 
 class ScriptedVerifier:
@@ -26,6 +33,10 @@ class ScriptedVerifier:
         self._folder = folder
         self._kind = kind
         self._over = threading.Event()
+
+    @property
+    def roofline(self) -> Roofline | None:
+        return ROOFLINE
 
     def prepare(self) -> None:
         self._note("prepared")

@@ -28,11 +28,12 @@ def install(
     """Put the fakes in place, and hand out their script.
 
     `.verdicts`, `.finals` and `.tunes` are what the verifier's methods give; `.fails` is what
-    `prepare` raises; `.gpu` says whether PyTorch sees one. `.options` and `.closed` tell what was
-    done.
+    `prepare` raises; `.gpu` says whether PyTorch sees one, `.roofline` what it can do. `.options`
+    and `.closed` tell what was done.
     """
     state = SimpleNamespace(verdicts=[], finals=[], tunes=[], fails=None, options=None, gpu=False)
     state.closed = state.abandoned = 0
+    state.roofline = None
 
     class Verifier:
         sandbox = "bubblewrap"
@@ -40,6 +41,7 @@ def install(
         def __init__(self, problem: Any, options: Any) -> None:
             state.options = options
             self.device = options.device
+            self.roofline = state.roofline
             self.judge = make_judge(state.verdicts)
 
         def prepare(self) -> None:

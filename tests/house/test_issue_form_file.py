@@ -76,7 +76,7 @@ def test_the_example_as_it_stands_is_a_request_without_faults(
     read = parse_form(as_github_writes_it(fields))
 
     assert read.faults == ()
-    assert read.budget.wall_clock_s == 900
+    assert read.budget_s == 900
     problem = parse_problem(read.problem_toml, read.reference_py, read.baseline_py)
     assert problem.name == "relative_position_attention"
 

@@ -11,9 +11,10 @@ from runner.arguments import parse_budget_s
 from runner.bundle import pack_bundle, read_bundle
 from runner.contract import KernelRequest, Outcome, sha256_hex
 from runner.errors import ReferenceFailed, SandboxUnavailable
-from runner.journal import parse_event
+from runner.journal import PromptSent, parse_event
 from runner.model.transcript import read_transcript
 from tests.fakes.command_line import one_complaint, run
+from tests.fakes.measured import ROOFLINE
 
 
 @pytest.fixture(autouse=True)
@@ -82,6 +83,18 @@ def test_generate_writes_bundle_best_journal_and_summary(
     assert "attempt 1  COMPILE_ERROR" in captured.err
     assert captured.out == ""
     assert machine.closed == 1
+
+
+@pytest.mark.parametrize(("roofline", "told"), [(None, False), (ROOFLINE, True)])
+def test_the_first_question_knows_what_the_gpu_was_measured_to_do(
+    machine, double_it_folder, transcript, tmp_path, roofline, told
+):
+    machine.verdicts, machine.roofline = ["PASSED"], roofline
+    out = tmp_path / "out"
+    assert run("generate", double_it_folder, "--model", f"replay:{transcript}", "--out", out) == 0
+    events = map(parse_event, (out / "journal.jsonl").read_text().splitlines())
+    first = next(event for event in events if isinstance(event, PromptSent))
+    assert ("4,000 GB/s" in first.text) is told
 
 
 def test_generate_for_a_request_makes_the_bundle_of_that_request(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from bot.standin.api import actions, app, checks, git, issues, pulls
+from bot.standin.api import actions, app, checks, git, hook, installations, issues, pulls
 from bot.standin.api.call import Routes
 
 ROUTES: Routes = {
     **app.ROUTES,
+    **hook.ROUTES,
+    **installations.ROUTES,
     **issues.ROUTES,
     **git.ROUTES,
     **pulls.ROUTES,

@@ -39,7 +39,10 @@ def _default_head(repo: Repository) -> str:
 def get_workflow(call: Call) -> Reply:
     file_name, text = _workflow_text(call, _default_head(call.repository))
     name = workflow_name(text, file_name)
-    return ok(actions.workflow(call.base, call.repository, file_name, name))
+    shape = actions.workflow(call.base, call.repository, file_name, name)
+    if file_name in call.repository.disabled_workflows:
+        shape["state"] = "disabled_manually"
+    return ok(shape)
 
 
 def dispatch(call: Call) -> Reply:
@@ -49,6 +52,8 @@ def dispatch(call: Call) -> Reply:
     if head is None:
         raise ApiError(422, f"No ref found for: {branch}")
     file_name, _ = _workflow_text(call, _default_head(repo))
+    if file_name in repo.disabled_workflows:
+        raise ApiError(422, "Cannot trigger a 'workflow_dispatch' on a disabled workflow")
     _, text = _workflow_text(call, head)
     try:
         workflow = parse_workflow(text, file_name)
@@ -121,6 +126,15 @@ def get_run(call: Call) -> Reply:
     return ok(actions.workflow_run(call.base, call.repository, _run(call)))
 
 
+def cancel_run(call: Call) -> Reply:
+    run = _run(call)
+    call.require("write")
+    if run.status == "completed":
+        raise ApiError(409, "Cannot cancel a workflow run that is completed")
+    call.hub.cancel_run(run.id)
+    return Reply(status=202, data={})
+
+
 def list_artifacts(call: Call) -> Reply:
     repo, run = call.repository, _run(call)
     name = call.ask("name")
@@ -149,6 +163,7 @@ ROUTES: Routes = {
     ("POST", f"{_WORKFLOW}/dispatches"): dispatch,
     ("GET", f"{_WORKFLOW}/runs"): list_runs,
     ("GET", _RUN): get_run,
+    ("POST", f"{_RUN}/cancel"): cancel_run,
     ("GET", f"{_RUN}/artifacts"): list_artifacts,
     ("GET", f"{REPO}/actions/artifacts/{{artifact_id}}/{{archive_format}}"): download_artifact,
 }

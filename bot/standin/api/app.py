@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from bot.standin.api.call import REPO, ApiError, Call, Reply, Routes, created, ok
-from bot.standin.hub import EVENTS, PERMISSIONS
-from bot.standin.shapes import repositories
+from bot.standin.shapes import installations, repositories
 
 
 def get_app(call: Call) -> Reply:
@@ -16,31 +15,8 @@ def get_app(call: Call) -> Reply:
 def get_installation(call: Call) -> Reply:
     if call.actor.kind != "app":
         raise ApiError(401, "A JSON web token could not be decoded")
-    repo, hub = call.repository, call.hub
-    installation_id = hub.authority.installation_id
-    url = f"{call.base}/app/installations/{installation_id}"
-    born = repositories.when(repo.created_at)
-    return ok(
-        {
-            "id": installation_id,
-            "account": repositories.user(call.base, repo.owner),
-            "repository_selection": "all",
-            "access_tokens_url": f"{url}/access_tokens",
-            "repositories_url": f"{call.base}/installation/repositories",
-            "html_url": f"{call.base}/settings/installations/{installation_id}",
-            "app_id": hub.authority.app_id,
-            "app_slug": hub.state.bot.login.removesuffix("[bot]"),
-            "target_id": repo.owner.id,
-            "target_type": "User",
-            "permissions": PERMISSIONS,
-            "events": list(EVENTS),
-            "single_file_name": None,
-            "created_at": born,
-            "updated_at": born,
-            "suspended_at": None,
-            "suspended_by": None,
-        }
-    )
+    repo = call.repository
+    return ok(installations.installation(call.hub, repo.owner, repo.created_at))
 
 
 def create_token(call: Call) -> Reply:
@@ -53,7 +29,7 @@ def create_token(call: Call) -> Reply:
         {
             "token": token,
             "expires_at": repositories.when(expires_at),
-            "permissions": PERMISSIONS,
+            "permissions": call.hub.registration.permissions,
             "repository_selection": "all",
         }
     )

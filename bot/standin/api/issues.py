@@ -42,6 +42,23 @@ def create_issue(call: Call) -> Reply:
     return created(issues.issue(call.base, repo, issue))
 
 
+def list_issues(call: Call) -> Reply:
+    repo = call.require("read")
+    wanted = {name for name in call.ask("labels").split(",") if name}
+    state = call.ask("state", "open")
+    found = [
+        issue
+        for issue in reversed(repo.issues.values())
+        if state in ("all", issue.state) and wanted <= {label.name for label in issue.labels}
+    ]
+    return call.paged(found, lambda issue: issues.issue(call.base, repo, issue))
+
+
+def list_events(call: Call) -> Reply:
+    repo, issue = call.require("read"), call.issue()
+    return call.paged(issue.labellings, lambda event: issues.labelled(call.base, repo, event))
+
+
 def _label_name(label: Any) -> str:
     return str(label["name"] if isinstance(label, dict) else label)
 
@@ -187,7 +204,9 @@ def get_label(call: Call) -> Reply:
 
 _ISSUE, _COMMENT = f"{REPO}/issues/{{issue_number}}", f"{REPO}/issues/comments/{{comment_id}}"
 ROUTES: Routes = {
+    ("GET", f"{REPO}/issues"): list_issues,
     ("POST", f"{REPO}/issues"): create_issue,
+    ("GET", f"{_ISSUE}/events"): list_events,
     ("GET", _ISSUE): get_issue,
     ("PATCH", _ISSUE): update_issue,
     ("GET", f"{_ISSUE}/comments"): list_comments,

@@ -1,7 +1,7 @@
 """Plain pages on which a person can look at what the bot wrote.
 
-Owns the routes below `/{owner}/{repo}`: the repository, issues, pull requests and runs. Read-only,
-self-contained (no script, nothing from elsewhere), and never part of the API.
+Owns the routes below `/{owner}/{repo}`: the repository, issues, pull requests and runs; `new_app`
+has the only form. Self-contained (no script, nothing from elsewhere), and never part of the API.
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ from fastapi import FastAPI, HTTPException
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from bot.standin.hub import Hub
-from bot.standin.pages import conversation, lists
+from bot.standin.pages import conversation, lists, new_app
 from bot.standin.state import Issue, Repository
 
 
 def add_routes(app: FastAPI, hub: Hub) -> None:
     """Serve the pages of everything in the hub."""
+    new_app.add_routes(app, hub)
 
     def repository(owner: str, name: str) -> Repository:
         repo = hub.state.repositories.get(f"{owner}/{name}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bot.standin.shapes.repositories import association, node_id, repository_url, user, when
-from bot.standin.state import Comment, Issue, Label, Reaction, Repository
+from bot.standin.state import Comment, Issue, Label, Labelling, Reaction, Repository
 
 _REACTIONS = ("+1", "-1", "laugh", "hooray", "confused", "heart", "rocket", "eyes")
 
@@ -97,4 +97,20 @@ def comment(base: str, repo: Repository, item: Issue, note: Comment) -> dict[str
         "body": note.body,
         "reactions": _rollup(url, note.reactions),
         "performed_via_github_app": None,
+    }
+
+
+def labelled(base: str, repo: Repository, item: Labelling) -> dict[str, Any]:
+    """One event of an issue, in the list of its events."""
+    return {
+        "id": item.id,
+        "node_id": node_id("LabeledEvent", item.id),
+        "url": f"{repository_url(base, repo)}/issues/events/{item.id}",
+        "actor": user(base, item.user),
+        "event": "labeled",
+        "commit_id": None,
+        "commit_url": None,
+        "created_at": when(item.at),
+        "performed_via_github_app": None,
+        "label": {"name": item.label.name, "color": item.label.color},
     }

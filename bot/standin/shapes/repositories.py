@@ -133,10 +133,10 @@ def repository(base: str, repo: Repository) -> dict[str, Any]:
     return {
         **minimal_repository(base, repo),
         **dict.fromkeys((*counters, "network_count", "subscribers_count"), 0),
-        **dict.fromkeys(("has_issues", "has_projects", "has_downloads"), True),
-        **dict.fromkeys(
-            ("has_wiki", "has_pages", "has_discussions", "archived", "disabled"), False
-        ),
+        **dict.fromkeys(("has_projects", "has_downloads"), True),
+        **dict.fromkeys(("has_wiki", "has_pages", "has_discussions", "disabled"), False),
+        "has_issues": repo.has_issues,
+        "archived": repo.archived,
         **dict.fromkeys(("homepage", "language", "mirror_url", "license")),
         "clone_url": str(repo.git.path),
         "git_url": str(repo.git.path),

@@ -19,6 +19,7 @@ from runner.contract import (
     Check,
     Evaluation,
     Performance,
+    Roofline,
     Workload,
 )
 from runner.errors import RunnerError
@@ -94,6 +95,11 @@ class GpuCourt:
     @property
     def closed(self) -> bool:
         return self._pool.closed
+
+    @property
+    def roofline(self) -> Roofline | None:
+        """What this GPU was measured to do; None before `prepare`."""
+        return None if self._oracle is None else measure_roofline(self._arena.device.index)
 
     def prepare(self) -> None:
         """Reference, spec gate, baselines, roofline. Done once; raises ReferenceFailed."""

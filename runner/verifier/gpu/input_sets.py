@@ -7,6 +7,7 @@ before, so an answer from memory is a wrong answer.
 from __future__ import annotations
 
 import random
+import secrets
 from collections.abc import Mapping
 from typing import Any
 
@@ -73,6 +74,22 @@ class InputSets:
     def _put(self, slots: tuple[Slot, ...], values: Mapping[str, torch.Tensor]) -> None:
         for name, slot in zip(self._names, slots, strict=True):
             self._arena.tensor(slot).copy_(values[name])
+
+
+class TimedInputs:
+    """The input sets of one verdict. The arena holds those of one workload at a time."""
+
+    def __init__(self, problem: Problem, arena: SharedMemory) -> None:
+        self._problem = problem
+        self._arena = arena
+        self._held: tuple[Workload, InputSets] | None = None
+
+    def of(self, workload: Workload) -> InputSets:
+        """The sets of `workload`, made where the arena holds others."""
+        if self._held is None or self._held[0] != workload:
+            seed = secrets.randbits(48)
+            self._held = (workload, InputSets(self._problem, workload, self._arena, seed))
+        return self._held[1]
 
 
 def set_count(problem: Problem, workload: Workload, room_bytes: int) -> int:

@@ -1,4 +1,4 @@
-"""Stages 5 and 6 on a GPU for one worker: what ran, then the timing of every benchmark workload.
+"""Stage 6 on a GPU for one worker: the timing of every benchmark workload, after `watching`.
 
 Owns what is believed of a measurement: outputs of timed calls are checked, the clocks agree, and
 nothing is faster than physics.
@@ -7,7 +7,7 @@ nothing is faster than physics.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,14 +19,12 @@ from runner.contract import (
     WorkloadTiming,
 )
 from runner.problem import Problem
-from runner.verifier.arena import settle
 from runner.verifier.assembler import Assembled
 from runner.verifier.evidence import worker_failed
-from runner.verifier.finding import Finding, error_text
+from runner.verifier.finding import Finding
 from runner.verifier.gpu.baselines import Baselines
-from runner.verifier.gpu.figures import baseline_timing, resources_of
-from runner.verifier.gpu.input_sets import InputSets
-from runner.verifier.gpu.kernel_share import Ran, judge_profile, read_profile
+from runner.verifier.gpu.figures import baseline_timing
+from runner.verifier.gpu.input_sets import TimedInputs
 from runner.verifier.gpu.roofline import floor_ms, measure_roofline, share_of
 from runner.verifier.gpu.statistics import median_ms, ratio_of
 from runner.verifier.gpu.timing import (
@@ -38,16 +36,14 @@ from runner.verifier.gpu.timing import (
     TimingRefused,
 )
 from runner.verifier.gpu.traffic import input_bytes, output_bytes, smallest_workload
+from runner.verifier.gpu.watching import Watching
 from runner.verifier.inputs import NORMAL, Case
-from runner.verifier.integrity import Facts
 from runner.verifier.judgement import compare_outputs
 from runner.verifier.options import VerifyOptions
 from runner.verifier.oracle import Oracle
 from runner.verifier.process import WorkerFailed, WorkerProcess
 
 _CHECKED_CALLS = 3
-# What a profile waits for at both its ends, in seconds: longer where the last one lost events.
-_MARGINS_S = (0.0, 0.0, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 # Making the truth for a large workload takes longer than timing it: fewer calls are checked.
 _LARGE_BYTES = 4 << 30
 
@@ -80,12 +76,11 @@ class Measurement:
         self._worker = worker
         self._oracle = oracle
         self._baselines = baselines
-        self._resources: list[KernelResources] = []
-        self._shares: list[float] = []
+        self._inputs = TimedInputs(problem, worker.arena)
+        self._watching = Watching(problem, worker, self._inputs)
         self._clocks: list[str] = []
         self._checked = 0
         self._not_timed: dict[str, str] = {}
-        self._sets: tuple[Workload, InputSets] | None = None
 
     def watch(
         self,
@@ -96,15 +91,8 @@ class Measurement:
         """What runs in a call on each of `workloads`, and whether it may. Nothing is timed."""
         if self._options.quick or not workloads:
             workloads = [smallest_workload(self._problem)]
-        try:
-            # Backwards, so that the inputs of the first to be timed are there when timing begins.
-            for workload in reversed(workloads):
-                self._watch(workload, reports, deadline)
-        except TimingRefused as refused:
-            return refused.finding
-        except WorkerFailed as error:
-            return worker_failed(error, "integrity", "while it was watched")
-        return None
+        # Backwards, so that the inputs of the first to be timed are there when timing begins.
+        return self._watching.run([*reversed(workloads)], reports, deadline)
 
     def run(self, workloads: Sequence[Workload], deadline: float) -> Measured:
         """Time all of `workloads`, which were watched before, until one is refused."""
@@ -124,15 +112,15 @@ class Measurement:
         return Measured(
             finding=finding,
             timings=tuple(timings),
-            resources=tuple(self._resources),
+            resources=tuple(self._watching.resources),
             checks=self._checks(),
-            own_share=min(self._shares, default=1.0),
+            own_share=min(self._watching.shares, default=1.0),
             not_timed=self._not_timed,
         )
 
     def _measure(self, workload: Workload, deadline: float) -> WorkloadTiming:
         seed = secrets.randbits(48)
-        sets = self._sets_of(workload)
+        sets = self._inputs.of(workload)
 
         def check(reply: dict[str, Any], number: int) -> Finding | None:
             case = Case(workload=workload, distribution=NORMAL, seed=seed)
@@ -159,60 +147,6 @@ class Measurement:
         }
         self._checked += timed.checked
         return self._timing_of(workload, timed, seed)
-
-    def _watch(self, workload: Workload, reports: Mapping[str, Assembled], deadline: float) -> None:
-        """One traced call, for resources, and one under CUPTI, for whose kernels ran."""
-        seed = secrets.randbits(48)
-        sets = self._sets_of(workload)
-        settle(self._worker.arena.device)
-        rows = sets.rows(1)
-        call = {"op": "call", "inputs": rows[0], "outputs_at": sets.outputs_at}
-        reply = self._ask({**call, "precise": False, "seed": seed}, deadline)
-        facts = Facts.from_reply(reply)
-        self._resources += resources_of(reply, workload, reports)
-        self._judge_threads(reply)
-        ran = self._profile(rows, facts.launches.keys(), deadline)
-        finding = judge_profile(ran, self._problem.policy)
-        if finding is not None:
-            raise TimingRefused(finding)
-        self._shares.append(ran.own_share)
-
-    def _sets_of(self, workload: Workload) -> InputSets:
-        """Inputs for timed calls. The arena holds those of one workload at a time."""
-        if self._sets is None or self._sets[0] != workload:
-            arena, seed = self._worker.arena, secrets.randbits(48)
-            self._sets = (workload, InputSets(self._problem, workload, arena, seed))
-        return self._sets[1]
-
-    def _profile(
-        self, rows: list[list[dict[str, Any]]], own: Collection[str], deadline: float
-    ) -> Ran:
-        """One call under CUPTI, again where it lost events: on a busy machine it does."""
-        job = {"op": "profile", "who": ENTRY, "arena": 0, "inputs": rows}
-        for margin_s in _MARGINS_S:
-            reply = self._ask({**job, "margin_s": margin_s}, deadline)
-            if reply.get("whole") is True:
-                return read_profile(reply, own)
-        raise TimingRefused(
-            Finding(
-                status=EvaluationStatus.RUNTIME_ERROR,
-                stage="integrity",
-                summary=f"CUPTI lost events in each of {len(_MARGINS_S)} profiles of a call",
-                detail="Not even the judge's own kernels around the call were all seen.",
-            )
-        )
-
-    def _judge_threads(self, reply: Mapping[str, Any]) -> None:
-        threads = reply.get("threads")
-        if isinstance(threads, int) and threads > 0:
-            raise TimingRefused(
-                Finding(
-                    status=EvaluationStatus.CHEATED,
-                    stage="integrity",
-                    summary=f"it left {threads} thread(s) running behind the call",
-                    detail="A call must be done when its stream is.",
-                )
-            )
 
     def _timing_of(self, workload: Workload, timed: Timed, seed: int) -> WorkloadTiming:
         problem, roofline = self._problem, measure_roofline(self._worker.arena.device.index)
@@ -251,8 +185,8 @@ class Measurement:
 
     def _checks(self) -> tuple[Check, ...]:
         found: list[Check] = []
-        if self._shares:
-            share = f"{min(self._shares):.1%} of the GPU's kernel time, by CUPTI"
+        if self._watching.shares:
+            share = f"{min(self._watching.shares):.1%} of the GPU's kernel time, by CUPTI"
             found.append(Check(name="own kernels", detail=f"{share}, all on the caller's stream"))
         if self._clocks:
             found.append(Check(name="two clocks", detail="; ".join(self._clocks)))
@@ -264,20 +198,6 @@ class Measurement:
             )
             found.append(Check(name="physics", detail="no workload is faster than its floor"))
         return tuple(found)
-
-    def _ask(self, job: dict[str, Any], deadline: float) -> dict[str, Any]:
-        reply = self._worker.ask(job, deadline)
-        if reply.get("ok") is not True:
-            summary, detail = error_text(reply)
-            raise TimingRefused(
-                Finding(
-                    status=EvaluationStatus.RUNTIME_ERROR,
-                    stage="integrity",
-                    summary=summary,
-                    detail=detail,
-                )
-            )
-        return reply
 
 
 def _main_dtype(problem: Problem) -> str:

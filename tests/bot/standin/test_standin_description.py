@@ -26,13 +26,17 @@ def whole_description() -> dict[str, Any]:
         "responses": {"200": {"$ref": "#/components/responses/used"}},
     }
     properties = {"description": {"type": "string", "example": "x"}, "line": {"type": "integer"}}
+    item = {"properties": {"account": {"allOf": []}}}
+    listing = {"content": {"application/json": {"schema": {"type": "array", "items": item}}}}
+    installations = {**operation, "responses": {"200": listing}}
     return {
         "openapi": "3.0.3",
         "info": {"title": "whole", "version": "1.2"},
         "paths": {
             path: dict.fromkeys(("get", "post", "patch", "put", "delete"), operation)
             for path in trim_openapi.ENDPOINTS
-        },
+        }
+        | {"/app/installations": {"get": installations}},
         "components": {
             "responses": {
                 "used": {

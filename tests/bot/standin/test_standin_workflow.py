@@ -222,7 +222,8 @@ def workflow_files() -> dict[str, bytes]:
 def test_the_projects_own_workflow_is_one_that_can_be_run() -> None:
     text = workflow_files()[".github/workflows/generate.yml"].decode()
     workflow = parse_workflow(text, "generate.yml")
-    assert set(workflow.inputs) == {"request", "request_id"}
+    assert set(workflow.inputs) == {"request", "request_id", "runner"}
+    assert workflow.id_token
     assert "python -m runner generate --request" in workflow.script
     assert workflow.artifact_name == "kernelwright-${{ inputs.request_id }}"
     contexts = {

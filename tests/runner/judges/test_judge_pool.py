@@ -16,6 +16,7 @@ from runner.errors import ReferenceFailed, RunnerError
 from runner.judges import Device, JudgePool
 from runner.problem import parse_problem
 from runner.verifier import VerifyOptions
+from tests.fakes.scripted_judge import ROOFLINE
 
 ROOT = Path(__file__).parents[3]
 TOML = """\
@@ -206,3 +207,10 @@ def test_a_real_verifier_judges_in_a_process_of_its_own(monkeypatch):
         assert verdict.status is EvaluationStatus.REJECTED
         assert verdict.candidate_sha256 == candidate(kernel).sha256
         assert pool.tune(candidate(kernel), 10.0) is None
+
+
+def test_the_pool_says_what_its_gpus_were_measured_to_do(make_pool):
+    pool = make_pool(2)
+    assert pool.roofline is None
+    pool.prepare()
+    assert pool.roofline == ROOFLINE

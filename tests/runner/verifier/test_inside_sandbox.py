@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from runner.settings import JOB_IDENTITY
 from runner.verifier.arena import Arena
 from runner.verifier.process import Start, WorkerProcess
 from runner.verifier.sandbox import interpreter, open_sandbox
@@ -32,9 +33,10 @@ out = None
 
 @pytest.fixture(scope="module")
 def secret() -> Iterator[str]:
-    """An API key in the environment of the judge, and of every process on its way down."""
+    """In the environment of the judge: an API key, and what speaks for a GitHub job."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("OPENAI_API_KEY", SECRET)
+        for name in ("OPENAI_API_KEY", *JOB_IDENTITY):
+            patch.setenv(name, SECRET)
         yield SECRET
 
 
