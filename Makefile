@@ -18,7 +18,7 @@ SHELL := /bin/bash
 .ONESHELL:
 .DEFAULT_GOAL := help
 
-.PHONY: help setup demo test lint fmt test-gpu bench
+.PHONY: help setup demo test lint fmt test-gpu test-matrix bench
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -55,7 +55,10 @@ test: $(STAMP) ## every test that this machine can run
 test-gpu: $(STAMP) ## the tests that need a CUDA GPU
 	@$(BIN)/python -m pytest -m gpu $(TEST_ARGS)
 
-bench: $(STAMP) ## how long a verdict takes
+test-matrix: $(STAMP) ## a kill at every step with every fault: a quarter of an hour
+	@$(BIN)/python -m pytest -m matrix $(TEST_ARGS)
+
+bench: $(STAMP) ## how long a verdict takes, and the acknowledgement of a delivery in a burst
 	@$(BIN)/python -m pytest tests/bench --benchmark-only $(BENCH_ARGS)
 
 fmt: $(STAMP) ## format and apply the safe fixes

@@ -34,6 +34,7 @@ usage: kernelwright COMMAND [ARGUMENTS]
   verify     judge one kernel (python -m runner verify --help)
 """
 MISUSE = 2
+_SWITCH_INTERVAL_S = 0.0005
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -84,20 +85,21 @@ def _serve(arguments: list[str]) -> int:
     try:
         settings = load_settings(options.env_file)
         from bot.github_api.client import PyGithubApp
+        from bot.metrics import Metrics
 
-        github_app = PyGithubApp(settings)
+        metrics = Metrics()
+        github_app = PyGithubApp(settings, metrics.github_answered)
         github_app.login()
         listener = _listen(settings.host, settings.port)
     except SettingsError as error:
         return _fail(str(error))
     except GitHubUnavailable as error:
         return _fail(f"GitHub cannot be reached at KERNELWRIGHT_GITHUB_API_URL: {error.message}")
-    logging.basicConfig(
-        level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    from bot import logs
     from bot.app import create_app
 
-    _run(create_app(settings, github_app), listener, settings.log_level)
+    logs.configure(settings.log_level, settings.secrets())
+    _run(create_app(settings, github_app, metrics), listener)
     # Requests under way wait in their own threads, for hours if need be, and go on at the next
     # start from what the database holds. Joining those threads would hang the exit.
     logging.shutdown()
@@ -122,10 +124,14 @@ def _serve_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _run(app: FastAPI, listener: socket.socket, log_level: str) -> None:
+def _run(app: FastAPI, listener: socket.socket) -> None:
     import uvicorn
 
-    config = uvicorn.Config(app, log_level=log_level.lower(), access_log=False, lifespan="on")
+    # Many threads share the interpreter with the one that answers GitHub; with the usual 5 ms each
+    # of its turns comes that much later, several times in one answer.
+    sys.setswitchinterval(_SWITCH_INTERVAL_S)
+    # Its loggers hand on to ours, which alone writes.
+    config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="on")
     server = uvicorn.Server(config)
 
     def stop(*_: object) -> None:

@@ -106,7 +106,9 @@ class Desk:
         if number is None:
             return
         body = say.reply(self.delivery, text)
-        self.steps.do("reply", lambda: threads.keep_comment(self.github(), number, body, login))
+        self.steps.run(
+            "reply", lambda: threads.keep_comment(self.github(), number, body, login), int
+        )
 
     def reply_once(self, marker: str, text: str) -> None:
         """Say `text` in the thread, unless that is said there already: known by `marker`."""

@@ -7,7 +7,7 @@ comment, which is logged and ends nothing. The kernel still goes where it can go
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from bot import labels, threads
@@ -29,13 +29,14 @@ class Act(Protocol):
     def __call__(self, github: GitHub, /) -> Any: ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Telling:
-    """The words of one request, each of them a step."""
+    """The words of one request, each of them a step. Remembers which comment shows its progress."""
 
     steps: Steps
     tools: Tools
     job: Job
+    _progress_id: int | None = field(default=None, init=False)
 
     def acknowledge(self) -> None:
         self._try("react", lambda github: threads.acknowledge(github, self.job))
@@ -43,7 +44,12 @@ class Telling:
     def show(self, body: str, step: str) -> None:
         """Make the one progress comment say `body`; found by its marker, made where it is new."""
         number, login = self.job.thread_number, self.tools.login
-        self._try(step, lambda github: threads.keep_comment(github, number, body, login))
+
+        def act(github: GitHub) -> None:
+            known = self._progress_id
+            self._progress_id = threads.keep_comment(github, number, body, login, known)
+
+        self._try(step, act)
 
     def say_outcome(self, number: int, text: str) -> None:
         """The comment of its own that ends a request, and that notifies."""

@@ -6,6 +6,7 @@ the thread, whoever else may have copied that marker.
 
 from __future__ import annotations
 
+from bot.errors import NotFound
 from bot.github_api import GitHub, Subject
 from bot.records import Job, Regenerate
 
@@ -41,10 +42,20 @@ def ensure_comment(github: GitHub, number: int, body: str, login: str) -> int:
     return found if found is not None else github.create_comment(number, body).id
 
 
-def keep_comment(github: GitHub, number: int, body: str, login: str) -> None:
-    """Make our comment with the marker of `body` say `body`; made where there is none."""
-    found = find_comment(github, number, body.split("\n", 1)[0], login)
-    if found is None:
-        github.create_comment(number, body)
-    else:
-        github.edit_comment(found, body)
+def keep_comment(
+    github: GitHub, number: int, body: str, login: str, known: int | None = None
+) -> int:
+    """Make our comment with the marker of `body` say `body`; made where there is none. Its id.
+
+    `known` is that id from an earlier call: a list may lack what was made a moment ago.
+    """
+    found = known or find_comment(github, number, body.split("\n", 1)[0], login)
+    if found is not None:
+        try:
+            github.edit_comment(found, body)
+        except NotFound:
+            # Somebody deleted it, and others still want to know how it ends.
+            pass
+        else:
+            return found
+    return github.create_comment(number, body).id

@@ -1,4 +1,4 @@
-"""What the workflows work with: the App's GitHub, the settings that they need, and the clock.
+"""What the workflows work with: GitHub, the settings that they need, the clock, the counters.
 
 Owns nothing else. Made once at start, passed as a plain argument.
 """
@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bot.github_api import GitHub, GitHubApp
+from bot.metrics import Metrics
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +29,7 @@ class Tools:
     supersede_patience_s: float = 1800.0
     now_s: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
+    metrics: Metrics = field(default_factory=Metrics)
 
     def github(self, repository: str, installation_id: int | None) -> GitHub:
         return self.app.repository(repository, installation_id)

@@ -38,9 +38,10 @@ def verification(steps: Steps, tools: Tools, job: VerifyJob) -> None:
             error.text if isinstance(error, UserError) else comments.unexpected_id(job.request_id)
         )
         body = f"{comments.outcome_marker(job.request_id)}\n{text}"
-        steps.do(
+        steps.run(
             "say_outcome",
             lambda: threads.keep_comment(github(), job.pull_number, body, tools.login),
+            int,
         )
         return
     steps.do("open_check", lambda: checks.show_again(github(), job, run.run_url, None))
@@ -53,6 +54,7 @@ def verification(steps: Steps, tools: Tools, job: VerifyJob) -> None:
             )
         except StepCrashed:
             verdict = Verdict(passed=False)
+    tools.metrics.verified(passed=verdict.passed)
     steps.do("close_check", lambda: checks.show_again(github(), job, run.run_url, verdict))
 
 

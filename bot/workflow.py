@@ -183,11 +183,13 @@ class _Generation:
         self.track.move("delivering")
         if conclusion not in ("success", "cancelled"):
             raise UserError(say.run_failed(conclusion, run.run_url, self.job))
-        collected = self.steps.run(
-            "collect",
-            lambda: intake.collect(self._github(), self.job, run, request, conclusion, stopping),
-            Collected,
-        )
+
+        def collect() -> Collected:
+            found = intake.collect(self._github(), self.job, run, request, conclusion, stopping)
+            self.tools.metrics.collected(found.manifest)
+            return found
+
+        collected = self.steps.run("collect", collect, Collected)
         if collected.manifest.outcome is Outcome.UNSOLVED:
             text = say.unsolved(collected.manifest, run.run_url, self.job)
             raise UserError(text, "unsolved")

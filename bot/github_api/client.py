@@ -14,7 +14,7 @@ from bot.errors import GitHubError, GitHubUnavailable, SettingsError
 from bot.github_api import decode
 from bot.github_api.pacing import CreationPace
 from bot.github_api.repository import Repository
-from bot.github_api.rest import Gaps, Rest
+from bot.github_api.rest import Gaps, Observe, Rest, ignore
 from bot.github_api.types import GitHub, HookDelivery, Installed
 from bot.settings import Settings
 
@@ -30,9 +30,10 @@ class _Installation:
 class PyGithubApp:
     """The App, authenticated by its key. Thread-safe: every client has its own session."""
 
-    def __init__(self, settings: Settings) -> None:
-        """Raises SettingsError where the key is not a private key."""
+    def __init__(self, settings: Settings, observe: Observe = ignore) -> None:
+        """`observe` hears of every call. Raises SettingsError where the key is no private key."""
         self._settings = settings
+        self._observe = observe
         self._auth = Auth.AppAuth(settings.app_id, settings.private_key_pem())
         self._installations: dict[int, _Installation] = {}
         self._lock = threading.Lock()
@@ -91,7 +92,7 @@ class PyGithubApp:
         self._app_rest().call("POST", f"/app/hook/deliveries/{delivery_id}/attempts")
 
     def _app_rest(self) -> Rest:
-        return Rest(self._auth, self._settings.github_api_url, self._gaps)
+        return Rest(self._auth, self._settings.github_api_url, self._gaps, observe=self._observe)
 
     def _installation_rest(self, installation_id: int) -> Rest:
         installation = self._installation(installation_id)
@@ -109,6 +110,7 @@ class PyGithubApp:
             self._gaps,
             renew=renew,
             before_create=installation.pace.take,
+            observe=self._observe,
         )
 
     def _installation(self, installation_id: int) -> _Installation:

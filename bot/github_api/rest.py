@@ -8,7 +8,7 @@ was refused (401) or sent elsewhere (307, 308) did not land, and is repeated onc
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from json import loads as json_of
 from typing import Any
@@ -26,6 +26,12 @@ PER_PAGE = 100
 # GitHub's advice where a rate limit names no time.
 RATE_LIMIT_WAIT_S = 60.0
 _REDIRECTS = frozenset({307, 308})
+# Told of every request: the status of its answer (0: none) and the headers, in lower case.
+Observe = Callable[[int, Mapping[str, object]], None]
+
+
+def ignore(_status: int, _headers: Mapping[str, object]) -> None:
+    """The observer of a client that nobody watches."""
 
 
 class _Moved(Exception):
@@ -40,8 +46,8 @@ class _Moved(Exception):
 class _Request:
     verb: str
     path: str
-    query: dict[str, Any] | None
-    json: dict[str, Any] | None
+    query: dict[str, Any] | None = None
+    json: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,12 +73,14 @@ class Rest:
         *,
         renew: Callable[[Auth.Auth], Auth.Auth] | None = None,
         before_create: Callable[[], None] | None = None,
+        observe: Observe = ignore,
     ) -> None:
         self._auth = auth
         self._base_url = base_url
         self._gaps = gaps
         self._renew = renew
         self._before_create = before_create
+        self._observe = observe
         self._client = self._connect(auth)
 
     def _connect(self, auth: Auth.Auth | None) -> Github:
@@ -139,16 +147,30 @@ class Rest:
             raise _no_answer(error) from error
 
     def _send(self, request: _Request) -> tuple[dict[str, Any], Any]:
-        requester = self._client.requester
-        status, headers, text = requester.requestJson(
-            request.verb, request.path, parameters=request.query, input=request.json
-        )
+        status, headers, text = self._ask(request)
         if status in _REDIRECTS and headers.get("location"):
             # PyGithub takes these for success, and the write would be lost without a word.
             raise _Moved(urlsplit(str(headers["location"])).path)
         if status >= 400:
-            raise requester.createException(status, headers, _refusal(text))
+            raise self._client.requester.createException(status, headers, _refusal(text))
         return headers, json_of(text) if text else None
+
+    def _ask(self, request: _Request) -> tuple[int, dict[str, Any], str]:
+        """Status, headers and text of one answer, whatever it says."""
+        try:
+            status, headers, text = self._client.requester.requestJson(
+                request.verb, request.path, parameters=request.query, input=request.json
+            )
+        except GithubException as error:
+            # A token could not be had, which is a request of its own.
+            lower = {name.lower(): value for name, value in (error.headers or {}).items()}
+            self._observe(error.status, lower)
+            raise
+        except OSError:
+            self._observe(0, {})
+            raise
+        self._observe(status, headers)
+        return status, headers, text
 
     def pages(self, path: str, key: str | None = None, **query: Any) -> Iterator[Any]:
         """The items of a list over all its pages; `key` where the list is inside an object."""
@@ -175,7 +197,7 @@ class Rest:
     def headers(self, path: str) -> dict[str, Any]:
         """The headers (lower-case names) of a GET, also where GitHub refuses it."""
         try:
-            return self._client.requester.requestJson("GET", path)[1]
+            return self._ask(_Request(verb="GET", path=path))[1]
         except GithubException as error:
             raise _error(error) from error
         except (OSError, ValueError) as error:

@@ -7,11 +7,20 @@ composes with the others; nothing here acts by itself.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Kind = Literal["lose", "duplicate", "conclude", "lose_artifact", "alter_artifact", "answer"]
+Kind = Literal[
+    "lose",
+    "duplicate",
+    "hold",
+    "conclude",
+    "lose_artifact",
+    "alter_artifact",
+    "answer",
+    "land",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,12 +30,22 @@ class _Fault:
     value: Any = None
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A refusal that GitHub gives for no fault of the caller."""
+
+    status: int
+    message: str
+    headers: Mapping[str, str]
+
+
 class Faults:
     """What is still to go wrong. Events are named as `workflow_run.completed`."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._pending: list[_Fault] = []
+        self.list_delay_s = 0.0
 
     def lose(self, event: str) -> None:
         """The next delivery of `event` never arrives."""
@@ -35,6 +54,10 @@ class Faults:
     def deliver_twice(self, event: str) -> None:
         """The next delivery of `event` arrives twice, under one delivery id."""
         self._put("duplicate", event)
+
+    def deliver_late(self, event: str) -> None:
+        """The next delivery of `event` arrives after the one that follows it."""
+        self._put("hold", event)
 
     def end_next_run(self, conclusion: Literal["cancelled", "failure", "timed_out"]) -> None:
         """The next run ends so without its command being started."""
@@ -48,9 +71,30 @@ class Faults:
         """The next artifact's zip file is what `change` makes of it."""
         self._put("alter_artifact", "", change)
 
-    def answer(self, method: str, template: str, status: int) -> None:
+    def answer(
+        self,
+        method: str,
+        template: str,
+        status: int,
+        message: str = "Server Error",
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         """The next such request is answered with `status` and nothing is done."""
-        self._put("answer", f"{method} {template}", status)
+        self._put("answer", f"{method} {template}", Answer(status, message, headers or {}))
+
+    def lose_answer(self, method: str, template: str) -> None:
+        """The next such request is carried out, and answered with 502 all the same."""
+        self._put("land", f"{method} {template}")
+
+    def list_late(self, delay_s: float) -> None:
+        """From now on whatever is made is missing from every list for the first `delay_s`."""
+        self.list_delay_s = delay_s
+
+    def forget(self) -> None:
+        """Nothing goes wrong any more."""
+        with self._lock:
+            self._pending.clear()
+        self.list_delay_s = 0.0
 
     def take(self, kind: Kind, key: str = "") -> _Fault | None:
         """The oldest pending fault of that kind, used up by this call."""

@@ -20,6 +20,7 @@ from bot.standin.auth import Unauthorized
 from bot.standin.description import Operation
 from bot.standin.git_types import GitFailed
 from bot.standin.hub import Hub
+from bot.standin.late_lists import LateLists
 
 _RATE_LIMIT = 5_000
 _RATE_WINDOW_S = 3_600
@@ -66,6 +67,7 @@ class Gate:
         self._hub = hub
         self._description = description.load()
         self._request_ids = itertools.count(1)
+        self._late = LateLists()
         self.answered: list[Answered] = []
         self.violations: list[Violation] = []
         self.advisories: list[Violation] = []
@@ -77,7 +79,7 @@ class Gate:
         try:
             login, reply = self._act(incoming, operation)
         except ApiError as error:
-            reply = _refusal(error.status, error.message)
+            reply = _refusal(error.status, error.message, error.headers)
         except Unauthorized as error:
             reply = _refusal(401, str(error))
         except GitFailed as error:
@@ -98,9 +100,10 @@ class Gate:
         if operation is None:
             self._violated(incoming, ("not an endpoint that is in use",))
             raise ApiError(404, "Not Found")
-        fault = self._hub.faults.take("answer", f"{operation.method} {operation.template}")
+        name = f"{operation.method} {operation.template}"
+        fault = self._hub.faults.take("answer", name)
         if fault:
-            raise ApiError(fault.value, "Server Error")
+            raise ApiError(fault.value.status, fault.value.message, fault.value.headers)
         content_type = incoming.headers.get("content-type", "application/json").split(";")[0]
         faults = self._description.request_faults(
             operation, incoming.query, incoming.body, content_type
@@ -119,6 +122,9 @@ class Gate:
                 body=_json(incoming.body),
             )
             reply = ROUTES[operation.method, operation.template](call)
+        if self._hub.faults.take("land", name):
+            raise ApiError(502, "Server Error")
+        reply = self._late.show(operation.method, reply, self._hub.faults.list_delay_s)
         advice = self._description.response_faults(operation, reply.status, reply.body)
         if advice:
             self.advisories.append(
@@ -151,6 +157,6 @@ def _json(body: bytes) -> Any:
     return json.loads(body) if body else None
 
 
-def _refusal(status: int, message: str) -> Reply:
+def _refusal(status: int, message: str, headers: Mapping[str, str] | None = None) -> Reply:
     data = {"message": message, "documentation_url": "https://docs.github.com/rest"}
-    return Reply(status=status, data=data)
+    return Reply(status=status, data=data, headers=headers or {})

@@ -65,6 +65,7 @@ class Webhooks:
         self.secret = secret
         self._app_id = app_id
         self._faults = faults
+        self._held: list[Delivery] = []
         self._queue: queue.Queue[Delivery | None] = queue.Queue()
         self._thread = threading.Thread(target=self._work, name="webhooks", daemon=True)
 
@@ -90,9 +91,14 @@ class Webhooks:
             delivery.lost = True
             delivery.done.set()
             return delivery
+        if self._faults.take("hold", delivery.name):
+            self._held.append(delivery)
+            return delivery
         self._queue.put(delivery)
         if self._faults.take("duplicate", delivery.name):
             self._queue.put(delivery)
+        while self._held:
+            self._queue.put(self._held.pop())
         return delivery
 
     def redeliver(self, delivery: Delivery) -> None:

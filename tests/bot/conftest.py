@@ -91,6 +91,12 @@ def fake(bundles: ModuleType) -> Any:
     return github
 
 
+@pytest.fixture(scope="session")
+def silent_github() -> Any:
+    """A GitHub with an empty repository, which refuses nothing and does nothing."""
+    return _load("github_fake").FakeGitHub(on_dispatch=lambda inputs: ([], None))
+
+
 @pytest.fixture
 def tools(fake: Any) -> Tools:
     """The fake, and a clock that moves only when somebody sleeps."""
@@ -208,10 +214,53 @@ def nursery() -> Iterator[subprocess.Popen[str]]:
         process.wait(timeout=10)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_database_from_outside() -> Iterator[None]:
+    """A DATABASE_URL of this machine is not for the tests, which start what they need."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("DATABASE_URL", raising=False)
+        yield
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Any]:
+    """A private PostgreSQL server."""
+    postgres = _load("postgres_cluster")
+    if postgres.programs() is None:
+        pytest.skip(postgres.MISSING)
+    with postgres.running() as server:
+        yield server
+
+
+@pytest.fixture
+def database_url(cluster: Any) -> str:
+    """A new database for each test."""
+    url: str = cluster.create_database()
+    return url
+
+
 @pytest.fixture(scope="session")
 def live() -> ModuleType:
     """The module of the live service."""
     return _load("live_service")
+
+
+@pytest.fixture(scope="session")
+def delivery_load() -> ModuleType:
+    """The module that makes bursts of deliveries."""
+    return _load("delivery_load")
+
+
+@pytest.fixture(scope="session")
+def load_session() -> ModuleType:
+    """The module that plays a burst against a service."""
+    return _load("load_session")
+
+
+@pytest.fixture(scope="session")
+def front_door() -> ModuleType:
+    """The module of the proxy before several services."""
+    return _load("front_door")
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,8 @@ sys.meta_path.insert(0, Blocker())
 start_s = time.process_time()
 import bot.app
 seconds = time.process_time() - start_s
-heavy = [name for name in ("httpx", "openai", "rich", "markdown_it") if name in sys.modules]
+# Not rich, which structlog loads wherever it is installed.
+heavy = [name for name in ("httpx", "openai", "markdown_it") if name in sys.modules]
 # Not getrusage: its peak counts what the parent held when it forked.
 with open("/proc/self/status") as status:
     (peak,) = [line.split()[1] for line in status if line.startswith("VmHWM:")]

@@ -103,6 +103,8 @@ def test_a_reviewer_session_from_request_to_closed_pull_request(
 
     mona.close(pull)
     mona.comment(pull, "/regenerate and again")
+    # Its request is on its way: a label that comes before its end is told to wait.
+    service.until_idle(requests=5)
     mona.unlabel(issue, LABEL)
     mona.label(issue, LABEL)
     service.until_idle(requests=6)

@@ -17,7 +17,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     import os
 
     for name in list(os.environ):
-        if name.startswith("KERNELWRIGHT_"):
+        if name.startswith(("KERNELWRIGHT_", "DATABASE_URL")):
             monkeypatch.delenv(name)
 
 
@@ -66,6 +66,36 @@ def test_a_key_on_one_line_gets_its_line_ends_back(monkeypatch: pytest.MonkeyPat
 def test_a_database_url_wins_over_the_state_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     put(monkeypatch, **GOOD, DATABASE_URL="postgresql://db/kw")
     assert load_settings().system_database_url() == "postgresql://db/kw"
+
+
+@pytest.mark.parametrize("spelling", ["postgres", "postgresql", "postgresql+psycopg"])
+def test_the_platforms_own_database_url_will_do(
+    monkeypatch: pytest.MonkeyPatch, spelling: str
+) -> None:
+    put(monkeypatch, **GOOD)
+    monkeypatch.setenv("DATABASE_URL", f"{spelling}://kw:pa%40ss@db/kw")
+    settings = load_settings()
+    assert settings.system_database_url() == "postgresql://kw:pa%40ss@db/kw"
+    assert settings.has_replicas()
+    assert {"pa%40ss", "pa@ss"} <= set(settings.secrets())
+    assert "pa%40ss" not in repr(settings)
+
+
+def test_our_own_variable_wins_over_the_platforms(monkeypatch: pytest.MonkeyPatch) -> None:
+    put(monkeypatch, **GOOD, DATABASE_URL="sqlite:////srv/kw.sqlite")
+    monkeypatch.setenv("DATABASE_URL", "postgresql://db/other")
+    assert load_settings().system_database_url() == "sqlite:////srv/kw.sqlite"
+    assert not load_settings().has_replicas()
+
+
+@pytest.mark.parametrize("variable", ["DATABASE_URL", "KERNELWRIGHT_DATABASE_URL"])
+def test_another_kind_of_database_is_refused_by_name(
+    monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    put(monkeypatch, **GOOD)
+    monkeypatch.setenv(variable, "mysql://db/kw")
+    with pytest.raises(SettingsError, match="DATABASE_URL: must start with postgresql://"):
+        load_settings()
 
 
 def test_the_key_may_be_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -2,7 +2,8 @@
 
 Run as a script. It loads the service once and forks a process for each line that it reads, because
 loading takes longer than a whole request. A line is a JSON object: `start` (environment, log file,
-and `kill`: [when, step] or null) is answered with the process id, `wait` with how it ended.
+and `kill`, the arguments of `arm` or null) is answered with the process id, `wait` with how it
+ended.
 """
 
 from __future__ import annotations
@@ -29,19 +30,32 @@ import bot.steps
 
 # Recovery starts with the next look into DBOS's own queue, once a second: too slow for these tests.
 dbos._dbos._get_or_create_dbos_registry().get_internal_queue()._polling_interval_sec = 0.05
+# A step's first pause after an answer of GitHub's that was none.
+bot.steps._FIRST_WAIT_S = 0.05
 _PRELOADED = (uvicorn.lifespan.on, uvicorn.loops.auto, uvicorn.protocols.http.auto, bot.app)
 
 
-def arm(when: str, step: str) -> None:
-    """SIGKILL this process just before, or just after, the effect of `step`."""
+def arm(when: str, step: str, once: str | None = None) -> None:
+    """SIGKILL this process just before, or just after, the effect of `step`.
+
+    With `once`, a path: only the first of all processes that gets there, which makes that file.
+    """
     original = bot.steps.effect
+
+    def kill() -> None:
+        if once is not None:
+            try:
+                os.close(os.open(once, os.O_CREAT | os.O_EXCL))
+            except FileExistsError:
+                return
+        os.kill(os.getpid(), signal.SIGKILL)
 
     def effect(name: str, act: Callable[[], Any], patience: bot.steps.Patience) -> Any:
         if (when, step) == ("before", name):
-            os.kill(os.getpid(), signal.SIGKILL)
+            kill()
         result = original(name, act, patience)
         if (when, step) == ("after", name):
-            os.kill(os.getpid(), signal.SIGKILL)
+            kill()
         return result
 
     bot.steps.effect = effect

@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psycopg
+
 from bot.standin import Job, Repository, StandIn
 from runner.contract import KernelRequest
 
@@ -37,7 +39,7 @@ class Service:
     pid: int | None = None
     ended: int | None = None
 
-    def start(self, kill: tuple[str, str] | None = None) -> None:
+    def start(self, kill: tuple[str, ...] | None = None) -> None:
         log = str(self.state / "bot.log")
         self.ended = None
         self.pid = self._ask(start={"environment": self.environment, "log": log, "kill": kill})
@@ -52,9 +54,9 @@ class Service:
                 time.sleep(0.01)
         raise AssertionError(Path(log).read_text())
 
-    def wait(self) -> int | None:
+    def wait(self, timeout_s: float = WAIT_S) -> int | None:
         """The end of the process, which comes by itself: minus the signal, or the exit code."""
-        self.ended = self._ask(wait=self.pid, timeout_s=WAIT_S)
+        self.ended = self._ask(wait=self.pid, timeout_s=timeout_s)
         return self.ended
 
     def stop(self, how: signal.Signals = signal.SIGKILL) -> int | None:
@@ -69,15 +71,22 @@ class Service:
         deadline_s = time.monotonic() + WAIT_S
         rows: list[tuple[str, str]] = []
         while time.monotonic() < deadline_s:
-            with closing(sqlite3.connect(self.state / "kernelwright.sqlite", timeout=10)) as db:
-                rows = db.execute(
-                    "SELECT name, status FROM workflow_status WHERE name != 'search'"
-                ).fetchall()
+            rows = self._workflows()
             done = [name for name, status in rows if status == "SUCCESS"]
             if len(done) == len(rows) and done.count("generation") == requests:
                 return
             time.sleep(0.03)
         raise AssertionError(f"{rows}\n{(self.state / 'bot.log').read_text()}")
+
+    def _workflows(self) -> list[tuple[str, str]]:
+        """Name and status of every workflow in the service's database but the searches."""
+        query = "SELECT name, status FROM {}workflow_status WHERE name != 'search'"
+        url = self.environment.get("KERNELWRIGHT_DATABASE_URL")
+        if url:
+            with psycopg.connect(url) as session:
+                return session.execute(query.format("dbos.")).fetchall()  # type: ignore[arg-type]
+        with closing(sqlite3.connect(self.state / "kernelwright.sqlite", timeout=10)) as database:
+            return database.execute(query.format("")).fetchall()
 
     def _ask(self, **order: Any) -> Any:
         assert self.nursery.stdin is not None

@@ -26,10 +26,11 @@ Item = TypeVar("Item")
 class ApiError(Exception):
     """A request that GitHub would refuse."""
 
-    def __init__(self, status: int, message: str) -> None:
+    def __init__(self, status: int, message: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(message)
         self.status = status
         self.message = message
+        self.headers = headers or {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
