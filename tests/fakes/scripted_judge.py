@@ -16,14 +16,7 @@ from runner.errors import ReferenceFailed, RunnerError
 from runner.judges.messages import Opening, Ready
 from runner.judges.process import serve
 from runner.tune.types import Tuned
-from tests.fakes.measured import measured
-
-ROOFLINE = Roofline(
-    copy_gb_per_s=4000.0,
-    matmul_tflop_per_s={"float16": 700.0},
-    l2_bytes=60 << 20,
-    multiprocessors=132,
-)
+from tests.fakes.measured import ROOFLINE, measured
 
 
 class ScriptedVerifier:

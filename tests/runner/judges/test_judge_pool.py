@@ -16,7 +16,7 @@ from runner.errors import ReferenceFailed, RunnerError
 from runner.judges import Device, JudgePool
 from runner.problem import parse_problem
 from runner.verifier import VerifyOptions
-from tests.fakes.scripted_judge import ROOFLINE
+from tests.fakes.measured import ROOFLINE
 
 ROOT = Path(__file__).parents[3]
 TOML = """\
