@@ -35,7 +35,7 @@ name = "y"
 shape = ["N"]
 dtype = "float32"
 [[tests]]
-N = 3
+N = 77
 [[benchmarks]]
 N = 64
 """
