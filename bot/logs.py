@@ -98,7 +98,7 @@ def configure(level: str, secrets: Iterable[str], stream: TextIO | None = None) 
 
 
 def bound(**ids: str) -> AbstractContextManager[object]:
-    """`delivery_id` and `request_id` on every line that this thread logs inside the block."""
+    """Ids (`request_id`, `delivery_id`, …) on every line that this thread logs inside the block."""
     return structlog.contextvars.bound_contextvars(**ids)
 
 

@@ -116,6 +116,9 @@ def test_verify_is_a_run_for_the_head_and_ends_as_a_check_on_it(
     assert (check.name, check.head_sha) == ("kernelwright / verified again", pull.head_sha)
     assert check.conclusion == expected
     assert len(fake.checks) == 2
+    result = "passed" if expected == "success" else "failed"
+    counted = f'kernelwright_verifications_total{{result="{result}"}} 1.0\n'
+    assert counted in tools.metrics.exposition().decode()
 
 
 def test_a_refused_dispatch_of_a_verification_is_said(

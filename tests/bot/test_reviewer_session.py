@@ -165,6 +165,30 @@ def test_newer_words_supersede_the_run_and_both_are_answered(
     assert "in favour of newer words by `mona`" in said(repository, pull)
 
 
+def test_words_that_wait_for_an_older_run_keep_nobody_else_waiting(
+    github: StandIn, repository: Repository, mona: Person, service: Any, live: ModuleType,
+    issue_body: Any,
+) -> None:  # fmt: skip
+    instant, may_end = github.runs.command, threading.Event()
+    service.environment["KERNELWRIGHT_DELIVERIES_AT_ONCE"] = "1"
+    service.start()
+    issue = mona.open_issue("kernel: add one", issue_body())
+    mona.label(issue, LABEL)
+    service.until_idle(requests=1)
+    pull = live.pull_number(repository)
+    # A run that takes its time to stop.
+    github.runs.command = lambda job: int(may_end.wait(WAIT_S) and instant(job))
+    mona.comment(pull, "/regenerate use fewer registers")
+    until(lambda: len(repository.runs) == 2, service)
+    mona.comment(pull, "/regenerate and shorter names")
+    mona.comment(pull, "/status")
+    until(lambda: live.markers(repository, "status"), service)
+    assert len(repository.runs) == 2
+    may_end.set()
+    service.until_idle(requests=3)
+    assert github.violations == []
+
+
 def test_two_reviews_within_the_window_are_one_commit(
     github: StandIn, repository: Repository, mona: Person, service: Any, live: ModuleType,
     issue_body: Any,

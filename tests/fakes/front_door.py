@@ -7,6 +7,7 @@ import itertools
 import socket
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 
 _CHUNK_BYTES = 1 << 16
 
@@ -49,9 +50,9 @@ class FrontDoor:
 
 
 def _pump(source: socket.socket, target: socket.socket) -> None:
-    try:
+    """Until `source` says no more; a service that was killed must not keep its caller waiting."""
+    with suppress(OSError):
         while data := source.recv(_CHUNK_BYTES):
             target.sendall(data)
+    with suppress(OSError):
         target.shutdown(socket.SHUT_WR)
-    except OSError:
-        return  # one side is gone: the other notices by itself
