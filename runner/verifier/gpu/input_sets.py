@@ -1,7 +1,8 @@
 """The inputs of timed calls: several sets side by side, with fresh contents before every burst.
 
 Owns where they lie and how they change. No timed call meets a pointer with the contents it had
-before, so an answer from memory is a wrong answer.
+before, so an answer from memory is a wrong answer. Whatever is written here has arrived before
+another process is told of it: an index that is still poison reads anywhere.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import torch
 
 from runner.contract import Workload
 from runner.problem import Problem
-from runner.verifier.arena import SharedMemory, Slot, end_of, lay_out
+from runner.verifier.arena import SharedMemory, Slot, end_of, lay_out, settle
 from runner.verifier.inputs import NORMAL, Case, make_inputs
 
 MAX_SETS = 8
@@ -43,6 +44,7 @@ class InputSets:
         for number, slots in enumerate(self.slots):
             self._put(slots, self._make(problem, workload, seed + 1 + number))
         self._well = self._make(problem, workload, seed)
+        settle(arena.device)
 
     def refresh(self) -> None:
         """New values at random places of every set."""
@@ -54,6 +56,7 @@ class InputSets:
                 for _ in range(_SLABS if target.numel() else 0):
                     to, at = (self._draw.randrange(target.numel() - size + 1) for _ in range(2))
                     target[to : to + size].copy_(source[at : at + size])
+        settle(self._arena.device)
 
     def values(self, number: int) -> dict[str, torch.Tensor]:
         """A private copy of what set `number` holds now."""

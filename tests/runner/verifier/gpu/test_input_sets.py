@@ -9,6 +9,7 @@ import torch
 
 from runner.contract import Workload
 from runner.verifier.arena import Arena, Slot
+from runner.verifier.gpu import input_sets
 from runner.verifier.gpu.input_sets import MAX_SETS, InputSets, room_bytes, set_count
 from runner.verifier.inputs import NORMAL, Case, make_inputs
 from tests.runner.verifier.gpu.problems import problem_of
@@ -151,4 +152,21 @@ def test_a_scalar_and_a_single_element_can_be_refreshed():
     first = sets.values(0)["x"]
     sets.refresh()
     assert not torch.equal(sets.values(0)["x"], first)
+    arena.close()
+
+
+def test_all_values_have_arrived_before_anybody_is_told_of_them(monkeypatch):
+    """On a GPU writing is asynchronous, and a worker that reads too early meets any index."""
+    arena = Arena.create(room_bytes(PROBLEM, WORKLOAD, 2))
+    everything = arena.tensor(Slot("uint8", (arena.size_bytes,), 0))
+    arrived = []
+    monkeypatch.setattr(input_sets, "settle", lambda device: arrived.append(everything.clone()))
+    sets = InputSets(PROBLEM, WORKLOAD, arena, seed=11)
+    assert torch.equal(arrived[-1], everything)
+    sets.refresh()
+    assert len(arrived) == 2
+    assert not torch.equal(arrived[0], everything)
+    assert torch.equal(arrived[1], everything)
+    del everything, sets
+    arrived.clear()
     arena.close()
