@@ -158,15 +158,16 @@ def test_a_scalar_and_a_single_element_can_be_refreshed():
 def test_all_values_have_arrived_before_anybody_is_told_of_them(monkeypatch):
     """On a GPU writing is asynchronous, and a worker that reads too early meets any index."""
     arena = Arena.create(room_bytes(PROBLEM, WORKLOAD, 2))
-    everything = arena.tensor(Slot("uint8", (arena.size_bytes,), 0))
+
+    def contents():
+        return arena.tensor(Slot(dtype="uint8", shape=(arena.size_bytes,), offset=0)).clone()
+
     arrived = []
-    monkeypatch.setattr(input_sets, "settle", lambda device: arrived.append(everything.clone()))
+    monkeypatch.setattr(input_sets, "settle", lambda device: arrived.append(contents()))
     sets = InputSets(PROBLEM, WORKLOAD, arena, seed=11)
-    assert torch.equal(arrived[-1], everything)
+    assert torch.equal(arrived[-1], contents())
     sets.refresh()
     assert len(arrived) == 2
-    assert not torch.equal(arrived[0], everything)
-    assert torch.equal(arrived[1], everything)
-    del everything, sets
-    arrived.clear()
+    assert not torch.equal(arrived[0], contents())
+    assert torch.equal(arrived[1], contents())
     arena.close()
