@@ -3,7 +3,7 @@
     RunnerError             the runner or its machine failed; never a bad candidate
     ├── ModelError          the model endpoint failed in a way that retrying does not mend
     │   ├── EndpointError   an endpoint said no, or nothing, after so many tries
-    │   └── ModelExhausted  a recorded transcript has no such answer
+    │   └── ModelExhausted  a transcript is at its end, or somebody ended a mailbox
     ├── SandboxUnavailable  generated code would run without a sandbox, and nobody allowed that
     └── ReferenceFailed     the problem's own reference failed: the spec is at fault
     ContractError           wire data that breaks the contract (ValueError)
@@ -45,7 +45,7 @@ class EndpointError(ModelError):
 
 
 class ModelExhausted(ModelError):
-    """A recorded transcript has no answer to this attempt of this generation."""
+    """No answer to this attempt will come: a transcript is at its end, or a mailbox was ended."""
 
 
 class SandboxUnavailable(RunnerError):

@@ -25,7 +25,7 @@ from runner.tune_phase import TunePhase
 BUDGET_SPENT = "budget spent"
 ATTEMPTS_SPENT = "attempts spent"
 TOKENS_SPENT = "tokens spent"
-TRANSCRIPT_EXHAUSTED = "transcript exhausted"
+NO_FURTHER_ANSWER = "no further answer"
 AT_ROOFLINE = "every workload reaches 95 % of the measured roofline"
 
 
@@ -158,7 +158,7 @@ class Loop:
                     mine = await self._asking.ask(mine.sent, self.time_left_s)
                 except ModelExhausted:
                     self._history.given_up(mine.sent.attempt)
-                    return _Ended(reason=TRANSCRIPT_EXHAUSTED)
+                    return _Ended(reason=NO_FURTHER_ANSWER)
                 except ModelError as error:
                     failures += 1
                     if self._asking.note_failure(mine.sent, error, failures):

@@ -9,12 +9,14 @@ import asyncio
 from pathlib import Path
 
 from runner.contract import TokenUsage, sha256_hex
-from runner.errors import ModelError
+from runner.errors import ModelError, ModelExhausted
 from runner.files import write_atomically
 from runner.model.interface import Answer, Progress, Prompt
 from runner.model.thinking import split_thinking
 
 POLL_S = 0.5
+# Whoever answers has had enough: the run ends as it does with its budget spent.
+END = "end"
 
 
 class MailboxModel:
@@ -22,8 +24,8 @@ class MailboxModel:
 
     The digest is the prompt's: an answer that is left over from another run is never taken for
     this one's, and a run started again finds the answer it has already been given. Answers are
-    best written under another name and renamed; one that is still growing is waited for. `name` is
-    who answers, for the records.
+    best written under another name and renamed; one that is still growing is waited for. A file
+    named `end` says that no further answer comes. `name` is who answers, for the records.
     """
 
     def __init__(self, folder: Path, *, name: str = "mailbox", poll_s: float = POLL_S) -> None:
@@ -40,7 +42,10 @@ class MailboxModel:
         return self._name
 
     async def answer(self, prompt: Prompt, progress: Progress | None = None) -> Answer:
-        """What somebody puts beside the prompt. There is no progress to tell."""
+        """What somebody puts beside the prompt. There is no progress to tell.
+
+        Raises ModelError, and ModelExhausted where somebody ended the mailbox.
+        """
         stem = f"{prompt.attempt:04d}-{sha256_hex(prompt.text)[:8]}"
         try:
             write_atomically(self._folder / f"{stem}.prompt.md", prompt.text)
@@ -67,5 +72,7 @@ class MailboxModel:
             if current.strip() and current == previous:
                 # An editor's stray byte should cost a character, not the answer.
                 return current.decode("utf-8", "replace")
+            if not current and (self._folder / END).exists():
+                raise ModelExhausted(f"the mailbox {self._folder} was ended")
             previous = current
             await asyncio.sleep(self._poll_s)

@@ -90,7 +90,7 @@ def manifest(
         "parent_sha256": sha256_hex(request.parent_kernel) if request.parent_kernel else None,
         "model": "handwritten",
         "outcome": "CORRECT" if verdict else "UNSOLVED",
-        "stopped_because": "transcript exhausted",
+        "stopped_because": "no further answer",
         "attempts": attempts,
         "best_attempt": 2 if verdict else None,
         "best": verdict,

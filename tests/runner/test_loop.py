@@ -74,7 +74,7 @@ def test_explores_repairs_and_then_optimises(rig):
     assert phases(result) == ["explore", "repair", "repair", "optimise"]
     assert result.best.attempt.index == 4
     assert [row.attempt.index for row in run.saved] == [3, 4]
-    assert result.stopped_because == "transcript exhausted"
+    assert result.stopped_because == "no further answer"
     assert result.models == ("scripted",)
 
 

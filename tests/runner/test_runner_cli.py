@@ -109,7 +109,7 @@ def test_generate_for_a_request_makes_the_bundle_of_that_request(
     bundle = read_bundle(pack_bundle(out / "bundle"), request=request)
     assert bundle.manifest.outcome is Outcome.CORRECT
     assert bundle.manifest.best_attempt == 1
-    assert bundle.manifest.stopped_because == "transcript exhausted"
+    assert bundle.manifest.stopped_because == "no further answer"
     assert {path.rsplit("/", 1)[1] for path in bundle.files} == {
         "problem.toml",
         "reference.py",
@@ -170,7 +170,7 @@ def test_a_generation_without_answers_is_an_unsolved_bundle(
     assert code == 0
     manifest = json.loads((out / "bundle" / "manifest.json").read_text())
     assert (manifest["outcome"], manifest["attempts"]) == ("UNSOLVED", [])
-    assert manifest["stopped_because"] == "transcript exhausted"
+    assert manifest["stopped_because"] == "no further answer"
 
 
 def test_budget_on_the_command_line_wins_over_the_requests(

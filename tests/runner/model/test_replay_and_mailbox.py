@@ -169,6 +169,15 @@ def test_mailbox_finds_the_answer_given_before_a_restart(tmp_path):
     assert ask(MailboxModel(tmp_path, poll_s=0.005), 1, "same").content == "given"
 
 
+def test_a_mailbox_that_somebody_ended_has_no_further_answer(tmp_path):
+    (tmp_path / "end").touch()
+    with pytest.raises(ModelExhausted, match="was ended"):
+        ask(MailboxModel(tmp_path, poll_s=0.005), 1, "asked")
+    prompt = next(tmp_path.glob("*.prompt.md"))
+    prompt.with_name(prompt.name.replace(".prompt.", ".answer.")).write_text("given before")
+    assert ask(MailboxModel(tmp_path, poll_s=0.005), 1, "asked").content == "given before"
+
+
 def test_mailbox_waits_while_an_answer_still_grows(tmp_path):
     model = MailboxModel(tmp_path, poll_s=0.02)
 
