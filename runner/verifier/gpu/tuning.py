@@ -179,23 +179,22 @@ class Tuning:
             str(workloads[lane]): self._configs[found.arms[arm]]
             for lane, arm in picked.by_lane.items()
         }
+        timed = len(found.standings.timed)
+        note = _note(picked, timed, len(by_workload))
+        if found.arms[picked.arm] == 0 and not by_workload:
+            # The same kernel under another text would only cost a verdict.
+            return self._tuned(self._candidate, config, timed, note, picked.gain)
         choice = Choice(
             config=config,
             by_workload=by_workload,
             gpu=self._ground.gpu,
-            among=len(found.standings.timed),
+            among=timed,
         )
         source = freeze(
             self._candidate.source, self._declaration, choice, problem.inputs, workloads
         )
-        timed = len(found.standings.timed)
-        return self._tuned(
-            Candidate.of(source, self._candidate.attempt),
-            config,
-            timed,
-            _note(picked, timed, len(by_workload)),
-            picked.gain,
-        )
+        tuned = Candidate.of(source, self._candidate.attempt)
+        return self._tuned(tuned, config, timed, note, picked.gain)
 
     def _unchanged(self, note: str) -> Tuned:
         return self._tuned(self._candidate, self._declaration.default, 0, note, None)

@@ -163,8 +163,10 @@ def test_the_fastest_must_be_right_on_the_tests_as_well(tune):
     assert found.reasons == {"gives wrong results": 2}
 
 
-def test_where_nothing_is_faster_the_default_is_frozen(tune):
+def test_where_nothing_is_faster_the_candidate_stays_as_it_is(tune):
     found = tune(Script(ms={block: {1024: 1.0, WIDE: 1.0} for block in range(1, 7)}))
+    assert found.candidate == CANDIDATE
+    assert found.timed == 6
     assert found.config == {"BLOCK": 1}
     assert found.gain == 1.0
     assert "none of 6 timed configurations is faster than the default" in found.note
