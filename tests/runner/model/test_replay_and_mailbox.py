@@ -57,6 +57,17 @@ def test_an_attempt_that_stands_twice_is_no_transcript(tmp_path):
         ReplayModel(path, 0)
 
 
+def test_numbers_that_tuned_kernels_had_are_passed_over(tmp_path):
+    path = tmp_path / "t.jsonl"
+    path.write_text("".join(f"{line(0, number, str(number))}\n" for number in (1, 3, 6)))
+    model = ReplayModel(path, 0)
+    assert [ask(model, attempt).content for attempt in (1, 2, 3)] == ["1", "3", "6"]
+    assert ask(model, 2).content == "3"
+    with pytest.raises(ModelExhausted):
+        ask(model, 4)
+    assert ask(ReplayModel(path, 0), 3).content == "3"  # as after a restart
+
+
 def test_an_answer_that_was_cut_is_cut_when_it_is_replayed(tmp_path, fakes):
     path = tmp_path / "t.jsonl"
     ask(RecordingModel(fakes.Model([fakes.answer("half", cut=True)]), path, 0))
