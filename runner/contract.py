@@ -194,6 +194,7 @@ class WorkloadTiming(Wire):
     span_ms: Annotated[FiniteFloat, Field(gt=0)] | None = None
     gb_per_s: FiniteFloat | None = None
     tflop_per_s: FiniteFloat | None = None
+    # Of the reference's bytes or operations: a kernel that skips what a mask hides may exceed 1.
     roofline_share: FiniteFloat | None = None
     bound: Literal["memory", "arithmetic"] | None = None
 

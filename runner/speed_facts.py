@@ -45,8 +45,9 @@ class WorkloadFacts:
 
     @property
     def near_roofline(self) -> bool:
+        """Whether only fewer bytes would help. Of arithmetic nobody knows how much is needed."""
         share = self.timing.roofline_share
-        return share is not None and share >= NEAR_ROOFLINE
+        return self.timing.bound != "arithmetic" and share is not None and share >= NEAR_ROOFLINE
 
     @property
     def far_from_roofline(self) -> bool:

@@ -81,6 +81,8 @@ def _work_lines(facts: WorkloadFacts) -> list[str]:
         rates.append(f"{timing.roofline_share:.0%} of what this GPU was measured to do")
     if timing.bound is not None:
         rates.append(f"bound by {timing.bound}")
+    if timing.bound == "arithmetic" and (timing.roofline_share or 0.0) > 1.0:
+        rates.append("counted with the reference's operations, of which this kernel does fewer")
     lines = [", ".join(rates)] if rates else []
     if timing.floor_ms:
         lines.append(

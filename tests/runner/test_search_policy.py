@@ -220,5 +220,11 @@ def test_enough_is_every_workload_at_the_roofline(shares, fields, enough):
     assert at_roofline(evaluation) is enough
 
 
+def test_arithmetic_never_ends_a_search():
+    """The share counts the reference's operations; half of a causal attention's are not needed."""
+    timings = [timing(N, roofline_share=1.1, bound="arithmetic")]
+    assert not at_roofline(measured(performance=performance(*timings)))
+
+
 def test_untimed_is_never_at_the_roofline(row):
     assert not at_roofline(row(1, "PASSED").attempt.evaluation)
