@@ -33,6 +33,13 @@ HOSTILE = [
     "\\` @mona",
 ]
 
+PLACE = pull_request.Place(
+    web_url="https://github.example/octo/kernels",
+    sha="c" * 40,
+    folder="problems/add_one",
+    branch="kernel/7-add_one",
+)
+
 
 def outside_code(markdown: str) -> str:
     """All text that GitHub would search for mentions, references, links and markers."""
@@ -105,7 +112,7 @@ def manifest(bundles: Any, request_of: KernelRequest) -> Any:
 def test_the_pull_requests_body_says_what_was_checked_and_what_was_not(
     manifest: Any, request_of: KernelRequest
 ) -> None:
-    body = pull_request.body(manifest, request_of, ())
+    body = pull_request.body(manifest, request_of, (), PLACE)
     for words in (
         "not measured: no GPU", "Closes #7", "77 output elements", "sm_90", "bubblewrap",
         "python -m runner verify problems/add_one", "handwritten", "torch 2.13.0",
@@ -118,11 +125,13 @@ def test_the_pull_requests_body_says_what_was_checked_and_what_was_not(
 def test_a_spec_that_sets_its_own_tolerance_is_said_to(
     manifest: Any, request_of: KernelRequest
 ) -> None:
-    assert "error budget itself" not in pull_request.body(manifest, request_of, ())
+    assert "error budget itself" not in pull_request.body(manifest, request_of, (), PLACE)
     reason = "``` @mona said so, " + "and said it at length, " * 9
     loose = f'[tolerance]\nmultiplier = 9\nreason = "{reason}"\n\n[axes]'
     text = request_of.problem_toml.replace("[axes]", loose, 1)
-    body = pull_request.body(manifest, request_of.model_copy(update={"problem_toml": text}), ())
+    body = pull_request.body(
+        manifest, request_of.model_copy(update={"problem_toml": text}), (), PLACE
+    )
     assert "9 times the reference's own error, where 2 times is the default" in body
     assert "@mona" not in outside_code(body)
     told = next(line for line in body.splitlines() if "@mona said so" in line)
@@ -143,12 +152,14 @@ def test_a_price_that_is_not_known_is_not_nought(
     manifest: Any, request_of: KernelRequest, usd: float | None, shown: str
 ) -> None:
     priced = manifest.model_copy(update={"cost": manifest.cost.model_copy(update={"usd": usd})})
-    assert f"| price | {shown} |" in pull_request.body(priced, request_of, ())
+    assert f"| price | {shown} |" in pull_request.body(priced, request_of, (), PLACE)
 
 
 def test_a_run_without_sandbox_is_said_to_be_one(manifest: Any, request_of: KernelRequest) -> None:
     unsafe = manifest.environment.model_copy(update={"sandbox": "none"})
-    body = pull_request.body(manifest.model_copy(update={"environment": unsafe}), request_of, ())
+    body = pull_request.body(
+        manifest.model_copy(update={"environment": unsafe}), request_of, (), PLACE
+    )
     assert "without a sandbox" in body
 
 
@@ -168,7 +179,7 @@ def test_hostile_texts_of_a_bundle_stay_inside_code(
             comments=(InlineComment(path=text, line=3, code=text, body=text),),
         )  # fmt: skip
         for shown in (
-            pull_request.body(bad, request_of, ()),
+            pull_request.body(bad, request_of, (), PLACE),
             changed(bad, feedback, (), "c" * 40),
             check_summary(bad),
         ):
@@ -189,10 +200,10 @@ def test_a_huge_bundle_still_fits_githubs_limits(bundles: Any, request_of: Kerne
     manifest = bundles.manifest(
         request_of, {}, best, attempts=(*attempts, bundles._attempt(400, best)), best_attempt=400
     )
-    assert len(pull_request.body(manifest, request_of, ())) <= 65_536
-    assert "Closes #7" in pull_request.body(manifest, request_of, ())
-    assert "1940 more rows" in pull_request.body(manifest, request_of, ())
-    assert "python -m runner verify" in pull_request.body(manifest, request_of, ())
+    assert len(pull_request.body(manifest, request_of, (), PLACE)) <= 65_536
+    assert "Closes #7" in pull_request.body(manifest, request_of, (), PLACE)
+    assert "1940 more rows" in pull_request.body(manifest, request_of, (), PLACE)
+    assert "python -m runner verify" in pull_request.body(manifest, request_of, (), PLACE)
     assert len(check_summary(manifest)) <= 65_535
     assert len(changed(manifest, None, (), "c" * 40)) <= 65_536
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import zipfile
 from typing import Any
 
@@ -23,6 +22,7 @@ from runner.contract import (
     sha256_hex,
 )
 from runner.problem import problem_digest, problem_of
+from runner.results import results_of, write_results
 
 SPEC = """\
 name = "add_one"
@@ -126,7 +126,9 @@ def make_bundle(
             "kernel.py": source,
             "test_kernel.py": "def test_nothing(): ...\n",
             "bench_kernel.py": "def bench_nothing(): ...\n",
-            "results.json": json.dumps({"evaluation": verdict.model_dump(mode="json")}),
+            "results.json": write_results(
+                results_of(manifest(request, {}, verdict, **changes), None, {})
+            ),
             "README.md": "# add_one\n",
         }
     files = {f"{folder}/{name}": text.encode() for name, text in texts.items()}
