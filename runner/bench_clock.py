@@ -26,6 +26,7 @@ ROUNDS = 100
 WARMUP_ROUNDS = 50
 # Some 0.3 ms at 2 GHz: from Python a compiled FlexAttention takes 0.1 to 0.2 ms to launch.
 SPIN_CYCLES = 600_000
+DEVICE = torch.device("cuda")
 # Inputs that take turns, as the verifier's do, as far as this much memory goes.
 _MAX_SETS = 8
 _MAX_SETS_BYTES = 8 << 30
@@ -54,11 +55,10 @@ class ColdCalls:
     """
 
     def __init__(self, problem: Problem, workload: Workload) -> None:
-        device = torch.device("cuda")
-        l2_bytes = torch.cuda.get_device_properties(device).L2_cache_size
-        self._scratch = torch.empty(2 * l2_bytes, dtype=torch.uint8, device=device)
+        l2_bytes = torch.cuda.get_device_properties(DEVICE).L2_cache_size
+        self._scratch = torch.empty(2 * l2_bytes, dtype=torch.uint8, device=DEVICE)
         self._spin: Callable[[int], None] = torch.cuda._sleep
-        self._sets: Iterator[tuple[torch.Tensor, ...]] = cycle(_sets(problem, workload, device))
+        self._sets: Iterator[tuple[torch.Tensor, ...]] = cycle(_sets(problem, workload))
 
     def __call__(self) -> Arguments:
         self._spin(SPIN_CYCLES)
@@ -66,15 +66,13 @@ class ColdCalls:
         return next(self._sets), {}
 
 
-def _sets(
-    problem: Problem, workload: Workload, device: torch.device
-) -> list[tuple[torch.Tensor, ...]]:
+def _sets(problem: Problem, workload: Workload) -> list[tuple[torch.Tensor, ...]]:
     """Sets of normal inputs; the first is there however large it is."""
     found: list[tuple[torch.Tensor, ...]] = []
     spent_bytes = set_bytes = 0
     while not found or (len(found) < _MAX_SETS and spent_bytes + set_bytes <= _MAX_SETS_BYTES):
         case = Case(workload=workload, distribution=NORMAL, seed=_SEED + len(found))
-        found.append(tuple(make_inputs(problem, case, device).values()))
+        found.append(tuple(make_inputs(problem, case, DEVICE).values()))
         set_bytes = sum(tensor.nbytes for tensor in found[-1])
         spent_bytes += set_bytes
     return found

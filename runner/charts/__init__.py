@@ -6,11 +6,10 @@ light and dark themes. The same results give the same bytes.
 
 from __future__ import annotations
 
+from runner.bundle import PICTURES
 from runner.charts.search import draw_search
 from runner.charts.times import draw_times
 
-SEARCH_PICTURE = "search.svg"
-TIMES_PICTURE = "times.svg"
-PICTURES = (SEARCH_PICTURE, TIMES_PICTURE)
+SEARCH_PICTURE, TIMES_PICTURE = PICTURES
 
-__all__ = ["PICTURES", "SEARCH_PICTURE", "TIMES_PICTURE", "draw_search", "draw_times"]
+__all__ = ["SEARCH_PICTURE", "TIMES_PICTURE", "draw_search", "draw_times"]

@@ -1,7 +1,7 @@
 """The picture of the times: milliseconds of the kernel and of every baseline over the sizes.
 
-Owns `times.svg`. Workloads stand in the order of the bytes that they move, at equal distances: two
-shapes of one size would otherwise cover each other. Without times the picture says why.
+Owns `times.svg`. Workloads stand in the order of their work, at equal distances: two shapes of one
+size would otherwise cover each other. Without times the picture says why.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def draw_times(results: Results) -> str:
     if performance is None:
         reason = NOT_MEASURED if results.environment.gpu is None else "not timed in this verdict"
         return _nothing(title, reason)
-    timings = sorted(performance.timings, key=_size)
+    timings = _by_size(performance.timings)
     log = _spread(performance) > _LOG_FROM
     scale = "logarithmic scale" if log else "from zero"
     note = f"median GPU time of one call, cold L2 cache, {scale}"
@@ -47,8 +47,12 @@ def draw_times(results: Results) -> str:
     return _drawn(f"{title} on {gpu}" if gpu else title, note, timings, log)
 
 
-def _size(timing: WorkloadTiming) -> tuple[int, int, str]:
-    return (timing.moved_bytes, timing.flops or 0, str(timing.workload))
+def _by_size(timings: Sequence[WorkloadTiming]) -> list[WorkloadTiming]:
+    """By the arithmetic where all have some, as an attention's is not in its bytes; else by those."""
+    counted = all(timing.flops for timing in timings)
+    return sorted(
+        timings, key=lambda t: ((t.flops or 0) if counted else 0, t.moved_bytes, str(t.workload))
+    )
 
 
 def _spread(performance: Performance) -> float:
