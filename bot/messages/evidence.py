@@ -62,8 +62,8 @@ def why_believe_it(manifest: ResultBundle) -> str:
         f"{', '.join(code(name, 40) for name in distributions[:12])}.",
         f"The largest error used {_worst(cases)} of its budget. The budget comes from data: a "
         "multiple of the low-precision reference's own error against float64.",
-        "Sizes that nobody had seen were drawn from the declared ranges, with a secret seed; the "
-        "verdict was computed from tensors by a process that never imports the kernel.",
+        "The verdict was computed from tensors by a process that never imports the kernel, on "
+        "inputs from a secret seed.",
         *_speed_lines(best),
         f"It was compiled for {', '.join(code(t, 40) for t in targets[:6])}.",
         _guard(manifest.environment.sandbox),

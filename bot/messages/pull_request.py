@@ -111,7 +111,7 @@ def _no_win(manifest: ResultBundle) -> str:
     if manifest.outcome is Outcome.IMPROVED:
         return ""
     if best_of(manifest).performance is None:
-        return f"Nothing was timed, so the best is the last kernel that passed: {_best(manifest)}."
+        return f"Nothing was timed. What is here is the best that passed: {_best(manifest)}."
     return (
         "**No kernel of this round is significantly faster than every baseline.** What is here is "
         f"its best: {_best(manifest)}."

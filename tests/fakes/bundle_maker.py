@@ -7,6 +7,7 @@ import zipfile
 from typing import Any
 
 from runner.bundle import MANIFEST, describe_files
+from runner.charts import draw_search, draw_times
 from runner.contract import (
     Attempt,
     Correctness,
@@ -122,13 +123,14 @@ def make_bundle(
     if request.baseline_py is not None:
         texts["baseline.py"] = request.baseline_py
     if verdict is not None:
+        found = results_of(manifest(request, {}, verdict, **changes), None, {})
         texts |= {
             "kernel.py": source,
             "test_kernel.py": "def test_nothing(): ...\n",
             "bench_kernel.py": "def bench_nothing(): ...\n",
-            "results.json": write_results(
-                results_of(manifest(request, {}, verdict, **changes), None, {})
-            ),
+            "results.json": write_results(found),
+            "search.svg": draw_search(found),
+            "times.svg": draw_times(found),
             "README.md": "# add_one\n",
         }
     files = {f"{folder}/{name}": text.encode() for name, text in texts.items()}
