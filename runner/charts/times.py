@@ -48,7 +48,7 @@ def draw_times(results: Results) -> str:
 
 
 def _by_size(timings: Sequence[WorkloadTiming]) -> list[WorkloadTiming]:
-    """By arithmetic where all have some: that of an attention is not in its bytes. Else by bytes."""
+    """By arithmetic where all have some: an attention's is not in its bytes. Else by bytes."""
     counted = all(timing.flops for timing in timings)
     return sorted(
         timings, key=lambda t: ((t.flops or 0) if counted else 0, t.moved_bytes, str(t.workload))
