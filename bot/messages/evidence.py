@@ -196,15 +196,17 @@ def _speed_lines(best: Evaluation) -> list[str]:
     lead = lead_over_strongest(performance)
     if performance is None or lead is None:
         return ["Nothing was timed, so nothing is claimed of its speed."]
-    share = "" if performance.own_share is None else f" {performance.own_share:.1%} of the GPU's "
-    own = f"{share}time was spent in the kernel's own Triton code." if share else ""
+    own = ""
+    if performance.own_share is not None:
+        own = f" {performance.own_share:.1%} of the GPU's time was the kernel's own Triton code."
+    count = performance.fresh_processes
+    processes = "one fresh process" if count == 1 else f"{count} fresh processes"
     return [
         f"Against {code(baseline_label(lead.baseline), 60)}, the baseline that is hardest to beat, "
         f"{times_text(lead.ratio)} as the geometric mean of {lead.workloads} workloads "
         f"({times_text(lead.lowest)} to {times_text(lead.highest)}).",
         "Kernel and baselines were timed in turns on one GPU with a cold L2 cache, in "
-        f"{performance.fresh_processes} fresh process(es), and a second clock outside of the "
-        f"kernel's process had to agree.{own}",
+        f"{processes}, and a second clock outside of the kernel's process had to agree.{own}",
     ]
 
 

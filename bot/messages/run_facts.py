@@ -44,7 +44,7 @@ def asked_of_the_model(manifest: ResultBundle, request: KernelRequest, problem: 
     return paragraphs(
         f"A kernel for `problem.toml` and `reference.py` of this folder, {start}, policy "
         f"{code(problem.policy)}; every prompt after the first carried the verifier's findings. "
-        f"Questions: {counted or 'none'}.",
+        f"Attempts by phase: {counted or 'none'}; tuning asks the model nothing.",
         words,
         *(["With this guidance:", *asked] if asked else []),
     )

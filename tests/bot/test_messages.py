@@ -181,7 +181,7 @@ def test_the_body_shows_each_workload_against_each_baseline(
     for words in (
         row, "| `PyTorch eager` | 2 ms |", "NVIDIA H100 80GB HBM3", "sm 1980 MHz",
         "python -m pytest problems/add_one/test_kernel.py problems/add_one/bench_kernel.py",
-        "What the model was asked", "Full verifier report", "Questions: 2 × explore",  # noqa: RUF001
+        "What the model was asked", "Full verifier report", "Attempts by phase: 2 × explore",  # noqa: RUF001
     ):  # fmt: skip
         assert words in body
     why = body.split("### Why believe it")[1].split("###")[0]
