@@ -5,9 +5,10 @@ Owns their names. Looks for the check of the same request before it creates one.
 
 from __future__ import annotations
 
+from bot.claims import all_hold
 from bot.github_api import Conclusion, GitHub, NewCheckRun
-from bot.messages.asking import verify_summary, verify_title
 from bot.messages.change import check_summary, check_title
+from bot.messages.claims import claims_summary, claims_title
 from bot.records import VerifyJob
 from bot.verdict import Verdict
 from runner.contract import ResultBundle
@@ -33,16 +34,17 @@ def show_again(github: GitHub, job: VerifyJob, run_url: str, verdict: Verdict | 
     """Say on the head how its verification stands; `verdict` None while it is under way."""
     passed = verdict.passed if verdict is not None else None
     evaluation = verdict.evaluation if verdict is not None else None
+    claims = verdict.claims if verdict is not None else ()
     conclusion: Conclusion | None = None
     if passed is not None:
-        conclusion = "success" if passed else "failure"
+        conclusion = "success" if passed and all_hold(claims) else "failure"
     check = NewCheckRun(
         name=AGAIN_NAME,
         head_sha=job.head_sha,
         external_id=job.request_id,
         conclusion=conclusion,
-        title=verify_title(passed),
-        summary=verify_summary(job, run_url, evaluation),
+        title=claims_title(passed, claims),
+        summary=claims_summary(job, run_url, evaluation, claims),
         details_url=run_url,
     )
     _put(github, check)

@@ -27,9 +27,9 @@ from runner.contract import (
     Budget,
     KernelRequest,
     KernelResources,
-    sha256_hex,
 )
 from runner.errors import Fault, ProblemError
+from runner.kernel_facts import kernel_digest
 from runner.problem import Problem, parse_problem
 
 SPEC_FILES = ("problem.toml", "reference.py", "baseline.py")
@@ -115,7 +115,7 @@ def _from_branch(github: GitHub, job: Job, base_sha: str, login: str) -> Prepare
         parent_head_sha=head_sha if goes_on else None,
     )
     before = read_resources(github.read_file(f"{folder}/results.json", head_sha))
-    known = {"before": before, "kernel_sha256": sha256_hex(kernel)}
+    known = {"before": before, "kernel_sha256": kernel_digest(kernel)}
     return _sized(request, slug, job.config).model_copy(update=known)
 
 

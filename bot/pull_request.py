@@ -49,7 +49,13 @@ def publish(
     """Open the pull request, or bring the text of the one that is open up to date."""
     manifest, request = collected.manifest, prepared.accepted()
     title = text.title(manifest)
-    body = text.body(manifest, request, prepared.before, job.config.problems_folder)
+    place = text.Place(
+        web_url=github.web_url(),
+        sha=committed.sha,
+        folder=f"{job.config.problems_folder}/{manifest.problem}",
+        branch=committed.branch,
+    )
+    body = text.body(manifest, request, prepared.before, place)
     pull = standing_pull(github, committed.branch)
     if pull is not None:
         if not pull.is_open:

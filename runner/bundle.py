@@ -27,6 +27,8 @@ from runner.contract import (
     sha256_hex,
 )
 from runner.errors import BundleError
+from runner.kernel_facts import kernel_digest
+from runner.picture_check import picture_fault
 from runner.problem import problem_digest
 
 MANIFEST = "manifest.json"
@@ -39,7 +41,8 @@ REQUIRED_FILES = (
     "results.json",
     "README.md",
 )
-PROBLEM_FILES = (*REQUIRED_FILES, "baseline.py", "transcript.jsonl")
+PICTURES = ("search.svg", "times.svg")
+PROBLEM_FILES = (*REQUIRED_FILES, *PICTURES, "baseline.py", "transcript.jsonl")
 MAX_ARCHIVE_BYTES = 16 << 20
 MAX_TOTAL_BYTES = 16 << 20
 MAX_FILE_BYTES = 8 << 20
@@ -205,8 +208,16 @@ def _check_contents(manifest: ResultBundle, files: Mapping[str, bytes]) -> None:
         raise BundleError("solved, but without kernel or verdict")
     if len(kernel) > MAX_KERNEL_BYTES:
         raise BundleError(f"kernel.py has {len(kernel)} bytes; at most {MAX_KERNEL_BYTES}")
-    if sha256_hex(kernel) != manifest.best.candidate_sha256:
+    if _digest_of(kernel) != manifest.best.candidate_sha256:
         raise BundleError("kernel.py is not the candidate that the verdict is about")
+
+
+def _digest_of(kernel: bytes) -> str | None:
+    """Of the candidate in the file, without the facts in its docstring; None: it is no text."""
+    try:
+        return kernel_digest(kernel.decode("utf-8"))
+    except UnicodeDecodeError:
+        return None
 
 
 def _check_texts(bundle: CheckedBundle, request: KernelRequest) -> None:
@@ -222,6 +233,9 @@ def _check_texts(bundle: CheckedBundle, request: KernelRequest) -> None:
         except UnicodeDecodeError as error:
             raise BundleError(f"{path!r} is not UTF-8 text") from error
         name = path.rsplit("/", 1)[-1]
+        fault = picture_fault(data) if name in PICTURES else None
+        if fault is not None:
+            raise BundleError(f"{path!r} {fault}")
         if name in own and text != own[name]:
             raise BundleError(f"{path!r} is not the request's own")
     if request.baseline_py is not None and bundle.files and not bundle.problem_file("baseline.py"):

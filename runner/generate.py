@@ -18,7 +18,7 @@ from runner.contract import Environment, Evaluation, ResultBundle
 from runner.errors import RunnerError
 from runner.exemplars import exemplar_for
 from runner.final import settle_or_keep
-from runner.journal import Event, Journal, RunEnded, RunResumed, RunStarted
+from runner.journal import Event, Journal, RunEnded, RunResumed, RunStarted, ended_s
 from runner.judging import ThreadJudges
 from runner.keep import Rank
 from runner.loop import Loop
@@ -261,11 +261,12 @@ def _deliver(
         transcript=tuple(sorted(transcript, key=lambda entry: entry.attempt)),
         wall_s=wall_s,
         prices=order.prices,
+        ended_s=ended_s(order.out / JOURNAL),
     )
-    manifest, contents = build_bundle(run)
-    summary = render_summary(order.task.problem, manifest)
-    deliver_bundle(order.out, manifest, contents, summary)
-    return manifest
+    built = build_bundle(run)
+    summary = render_summary(order.task.problem, built.results)
+    deliver_bundle(order.out, built.manifest, built.contents, summary)
+    return built.manifest
 
 
 async def _settle(

@@ -193,6 +193,13 @@ def parse_event(line: str) -> Event:
     return _EVENTS.validate_json(line)
 
 
+def ended_s(path: Path) -> dict[int, float]:
+    """When each attempt's verdict came, by its number, over all starts of the run."""
+    # Not splitlines: an answer may hold other characters that end a line.
+    events = map(parse_event, path.read_text(encoding="utf-8").split("\n")[:-1])
+    return {e.attempt.index: e.at_s for e in events if isinstance(e, AttemptFinished)}
+
+
 class Journal:
     """Appends events to a file that it alone writes. A `Listener`.
 

@@ -1,6 +1,6 @@
 """The Markdown that a run leaves: the problem folder's README and the step summary.
 
-Owns the words and tables a reviewer reads. Every figure comes from an evaluation; what was not
+Owns the words and tables a reviewer reads. Every figure comes from the results; what was not
 measured is said to be so.
 """
 
@@ -8,18 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from runner.contract import (
-    NOT_MEASURED,
-    Attempt,
-    Cost,
-    Environment,
-    Evaluation,
-    Outcome,
-    ResultBundle,
-)
+from runner.charts import SEARCH_PICTURE, TIMES_PICTURE
+from runner.contract import Cost, Environment, Evaluation, OutputError, Performance, Workload
+from runner.error_shares import share_matrix
+from runner.headline import claim
 from runner.markdown import code, error_text, plain, table
 from runner.problem import Problem
 from runner.prompts import fenced
+from runner.results import AttemptRow, Results
 from runner.timing_text import (
     ABSENT,
     RATIO_NOTE,
@@ -36,40 +32,61 @@ from runner.timing_text import (
 MAX_ATTEMPT_ROWS = 200
 
 
-def render_readme(problem: Problem, manifest: ResultBundle, best: Evaluation) -> str:
-    """The README of a solved problem's folder."""
-    environment = manifest.environment
+def render_readme(problem: Problem, results: Results) -> str:
+    """The README of a solved problem's folder. Raises ValueError for results without a kernel."""
+    best = results.evaluation
+    if best is None:
+        raise ValueError("there is no kernel to write a README about")
+    cases = best.correctness.cases if best.correctness else ()
     parts = [
         f"# {code(problem.name)}",
-        _headline(manifest),
+        _headline(results),
         fenced(problem.summary),
+        "## Speed",
+        _speed(best),
+        f"![Time of the kernel and of its baselines over the benchmark sizes]({TIMES_PICTURE})",
         "## Correct",
         _correctness_note(problem),
-        correctness_table(best),
+        matrix_table(problem, cases),
+        _fold(f"All {len(cases)} comparisons", correctness_table(best)),
         "## Resources",
         "As the assembler reports them: registers and spilled bytes a thread, shared memory a "
         "block.",
         resources_table(best),
-        "## Speed",
-        _speed(best),
         "## Reproduce",
         _reproduce(problem),
         "## How it was made",
-        attempts_table(manifest.attempts),
-        _made_by(manifest, environment),
+        f"![Every attempt of the search and the best so far]({SEARCH_PICTURE})",
+        attempts_table(results.attempts),
+        _made_by(results),
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def render_summary(problem: Problem, manifest: ResultBundle) -> str:
+def render_summary(problem: Problem, results: Results) -> str:
     """The step summary: outcome, attempts and, where there is one, the best kernel's figures."""
-    parts = [f"## {code(problem.name)}: {manifest.outcome}", _headline(manifest)]
-    parts.append(attempts_table(manifest.attempts))
-    if manifest.best is not None:
-        parts += [correctness_table(manifest.best), resources_table(manifest.best)]
-        parts.append(_speed(manifest.best))
-    parts.append(_made_by(manifest, manifest.environment))
+    parts = [f"## {code(problem.name)}: {results.outcome}", _headline(results)]
+    parts.append(attempts_table(results.attempts))
+    best = results.evaluation
+    if best is not None:
+        parts += [correctness_table(best), resources_table(best), _speed(best)]
+    parts.append(_made_by(results))
     return "\n\n".join(parts) + "\n"
+
+
+def matrix_table(problem: Problem, cases: Sequence[OutputError]) -> str:
+    """Workloads against distributions: the largest share of an error budget that was used."""
+    matrix = share_matrix(cases)
+    named = (*problem.tests, *problem.benchmarks)
+
+    def name(workload: Workload) -> str:
+        return code(str(workload)) + ("" if workload in named else " (held out)")
+
+    rows = [
+        [name(workload), *(plain(matrix.text(workload, kind)) for kind in matrix.distributions)]
+        for workload in matrix.workloads
+    ]
+    return table(["workload", *map(plain, matrix.distributions)], rows)
 
 
 def correctness_table(evaluation: Evaluation) -> str:
@@ -115,44 +132,41 @@ def resources_table(evaluation: Evaluation) -> str:
     return table(header, rows)
 
 
-def attempts_table(attempts: Sequence[Attempt]) -> str:
+def attempts_table(attempts: Sequence[AttemptRow]) -> str:
     """What was tried, one row each."""
     if not attempts:
         return "No attempt was made."
     rows = [
         [
-            str(attempt.index),
-            attempt.phase,
-            f"**{attempt.evaluation.status}**" if attempt.kept else str(attempt.evaluation.status),
-            plain(attempt.evaluation.summary[:300]),
+            str(row.index),
+            plain(row.phase),
+            f"**{row.status}**" if row.kept else str(row.status),
+            plain(row.summary[:300]),
         ]
-        for attempt in attempts[:MAX_ATTEMPT_ROWS]
+        for row in attempts[:MAX_ATTEMPT_ROWS]
     ]
     text = table(["attempt", "phase", "status (bold: best so far)", ""], rows)
     left_out = len(attempts) - len(rows)
     return text + (f"\n\n… and {left_out} more in results.json." if left_out else "")
 
 
-def _headline(manifest: ResultBundle) -> str:
-    speed = NOT_MEASURED
-    if manifest.best is not None:
-        measured = manifest.best.performance is not None
-        speed = "timed below" if measured else why_not_measured(manifest.best)
-    what = {
-        Outcome.IMPROVED: "passes every check and is faster than every baseline",
-        Outcome.CORRECT: "passes every check",
-        Outcome.UNSOLVED: "no kernel passed every check",
-    }[manifest.outcome]
-    return f"**{manifest.outcome}**: {what}. Speed: {speed}."
+def _headline(results: Results) -> str:
+    best = results.evaluation
+    said = claim(results.outcome, best, results.environment)
+    text = f"**{results.outcome}**: {plain(said)}."
+    if best is not None and best.performance is None:
+        text += f" Speed: {why_not_measured(best)}."
+    return text
 
 
 def _correctness_note(problem: Problem) -> str:
     tolerance = problem.tolerance
     reason = f" Why: {plain(tolerance.reason)}" if tolerance.reason.strip() else ""
     return (
-        "Errors are absolute, against the reference in float64. The budget is "
+        "Each cell is the largest share of its error budget that the kernel used; above 100% it "
+        "would have failed. Errors are absolute, against the reference in float64. The budget is "
         f"{tolerance.multiplier:g} times the error that PyTorch itself makes at the declared "
-        f"dtypes, plus rounding.{reason}"
+        f"dtypes, plus rounding. Held out: the verifier drew that size itself.{reason}"
     )
 
 
@@ -167,17 +181,23 @@ def _speed(best: Evaluation) -> str:
     ]
     if has_work(performance):
         parts.append(table(WORK_HEADER, [_coded(row, 0) for row in work_cells(performance)]))
-    roofline = performance.roofline
-    if roofline is not None:
-        products = "".join(
-            f", {plain(dtype)} matrix products at {rate:,.0f} TFLOP/s"
-            for dtype, rate in roofline.matmul_tflop_per_s.items()
-        )
-        parts.append(
-            "The roofline was measured on the same GPU: a copy moves "
-            f"{roofline.copy_gb_per_s:,.0f} GB/s{products}."
-        )
+    if performance.roofline is not None:
+        parts.append(_roofline(performance))
     return "\n\n".join(parts)
+
+
+def _roofline(performance: Performance) -> str:
+    roofline = performance.roofline
+    if roofline is None:
+        return ""
+    products = "".join(
+        f", {plain(dtype)} matrix products at {rate:,.0f} TFLOP/s"
+        for dtype, rate in roofline.matmul_tflop_per_s.items()
+    )
+    return (
+        "The roofline was measured on the same GPU: a copy moves "
+        f"{roofline.copy_gb_per_s:,.0f} GB/s{products}."
+    )
 
 
 def _coded(cells: Sequence[str], *columns: int) -> list[str]:
@@ -189,22 +209,26 @@ def _coded(cells: Sequence[str], *columns: int) -> list[str]:
 
 
 def _reproduce(problem: Problem) -> str:
+    """Two commands, once the package is there: the verdict, and the folder's own tests."""
+    folder = f"problems/{problem.name}"
     commands = [
-        "pip install 'kernelwright[runner]'",
-        f"python -m runner verify problems/{problem.name}",
-        f"pytest problems/{problem.name}/test_kernel.py",
-        f"pytest problems/{problem.name}/bench_kernel.py  # needs a CUDA GPU",
+        f"python -m runner verify {folder}",
+        f"python -m pytest {folder}/test_kernel.py {folder}/bench_kernel.py",
     ]
-    return fenced("\n".join(commands), "sh")
+    return (
+        "From a clone, with `pip install 'kernelwright[runner]'`. Without a CUDA GPU the kernel "
+        "runs in Triton's interpreter, and the benchmarks are skipped.\n\n"
+        + fenced("\n".join(commands), "sh")
+    )
 
 
-def _made_by(manifest: ResultBundle, environment: Environment) -> str:
-    gpu = environment.gpu or "no GPU (Triton's interpreter, and compilation for the target)"
+def _made_by(results: Results) -> str:
+    environment = results.environment
     rows = [
-        ["model", code(manifest.model)],
-        ["ended", plain(manifest.stopped_because)],
-        ["cost", _cost_text(manifest.cost)],
-        ["ran on", plain(gpu)],
+        ["model", code(results.model)],
+        ["ended", plain(results.stopped_because)],
+        ["cost", _cost_text(results.cost)],
+        ["ran on", plain(_machine(environment))],
         [
             "with",
             plain(
@@ -215,6 +239,23 @@ def _made_by(manifest: ResultBundle, environment: Environment) -> str:
         ["sandbox", environment.sandbox],
     ]
     return table(["", ""], rows)
+
+
+def _machine(environment: Environment) -> str:
+    if environment.gpu is None:
+        return "no GPU (Triton's interpreter, and compilation for the target)"
+    parts = [environment.gpu]
+    if environment.driver:
+        parts.append(f"driver {environment.driver}")
+    if environment.cuda:
+        parts.append(f"CUDA {environment.cuda}")
+    parts += [f"{name} clock {mhz} MHz" for name, mhz in (environment.clocks_mhz or {}).items()]
+    return ", ".join(parts)
+
+
+def _fold(title: str, content: str) -> str:
+    """Closed until it is clicked. `title` is ours, `content` already safe."""
+    return f"<details><summary>{title}</summary>\n\n{content}\n\n</details>"
 
 
 def _cost_text(cost: Cost) -> str:

@@ -1,18 +1,14 @@
 """The bundle of a run: the manifest and the files of the problem folder.
 
-Owns what each file says and how it is made from the run's facts. Measures nothing and judges
-nothing.
+Owns how the run's facts become a manifest and results; `runner.folder` makes the files from those.
+Measures nothing and judges nothing.
 """
 
 from __future__ import annotations
 
-import json
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from importlib.resources import files as package_files
-from string import Template
-from typing import Any
 
 from runner.bundle import MAX_FILE_BYTES, describe_files
 from runner.contract import (
@@ -23,11 +19,12 @@ from runner.contract import (
     Outcome,
     ResultBundle,
 )
+from runner.folder import render_folder
 from runner.loop_io import LoopResult
 from runner.model.transcript import TranscriptEntry, transcript_line
 from runner.prices import PriceTable, total_usd
 from runner.problem import Problem
-from runner.readme import render_readme
+from runner.results import Results, results_of
 from runner.task import Task
 
 MAX_ATTEMPT_DETAIL_CHARS = 2_000
@@ -40,7 +37,7 @@ CUT_CONTENT_CHARS = 4_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """The facts of a finished run."""
+    """The facts of a finished run. `ended_s`: attempt → second of the run when its verdict came."""
 
     task: Task
     result: LoopResult
@@ -48,29 +45,36 @@ class Run:
     transcript: tuple[TranscriptEntry, ...]
     wall_s: float
     prices: PriceTable = field(default_factory=dict)
+    ended_s: dict[int, float] = field(default_factory=dict)
 
 
-def build_bundle(run: Run) -> tuple[ResultBundle, dict[str, bytes]]:
-    """The manifest and the files by path. A run without a kernel has no kernel, tests or README."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Built:
+    """What a run hands back. `contents`: the bundle's files by path."""
+
+    manifest: ResultBundle
+    results: Results
+    contents: dict[str, bytes]
+
+
+def build_bundle(run: Run) -> Built:
+    """Manifest, results and files. A run without a kernel has no kernel, tests or README."""
     manifest = _manifest(run)
-    problem = run.task.problem
+    problem, best = run.task.problem, run.result.best
+    results = results_of(manifest, run.result.parent, run.ended_s)
+    source = best.candidate.source if best is not None and best.candidate is not None else None
     texts = {
         "problem.toml": problem.toml_text,
         "reference.py": problem.reference_text,
-        "results.json": render_results(run, manifest),
         "transcript.jsonl": render_transcript(run.transcript),
+        **render_folder(problem, results, source),
     }
     if problem.baseline_text is not None:
         texts["baseline.py"] = problem.baseline_text
-    best = run.result.best
-    if best is not None and best.candidate is not None:
-        texts["kernel.py"] = best.candidate.source
-        for name in ("test_kernel.py", "bench_kernel.py"):
-            texts[name] = render_template(name, run.task)
-        texts["README.md"] = render_readme(problem, manifest, best.attempt.evaluation)
     folder = f"problems/{problem.name}"
     contents = {f"{folder}/{name}": text.encode() for name, text in texts.items()}
-    return manifest.model_copy(update={"files": describe_files(contents)}), contents
+    described = manifest.model_copy(update={"files": describe_files(contents)})
+    return Built(manifest=described, results=results, contents=contents)
 
 
 def outcome_of(problem: Problem, best: Evaluation | None) -> Outcome:
@@ -92,35 +96,6 @@ def outcome_of(problem: Problem, best: Evaluation | None) -> Outcome:
         if missing or not all(row.ratio_low > 1 for row in baselines):
             return Outcome.CORRECT
     return Outcome.IMPROVED
-
-
-def render_template(name: str, task: Task) -> str:
-    """A generated Python file of the problem folder: `test_kernel.py` or `bench_kernel.py`."""
-    path = package_files("runner").joinpath("templates", f"{name}.template")
-    template = Template(path.read_text(encoding="utf-8"))
-    # Both are checked names: nothing of a spec can become code here.
-    return template.substitute(name=task.problem.name, entry=task.problem.entry)
-
-
-def render_results(run: Run, manifest: ResultBundle) -> str:
-    """The machine-readable results: the same facts as the manifest, with the parent's verdict."""
-    best, parent = manifest.best, run.result.parent
-    document: dict[str, Any] = {
-        "schema_version": 1,
-        "problem": manifest.problem,
-        "problem_sha256": manifest.problem_sha256,
-        "outcome": manifest.outcome,
-        "stopped_because": manifest.stopped_because,
-        "model": manifest.model,
-        "generation": manifest.generation,
-        "best_attempt": manifest.best_attempt,
-        "evaluation": None if best is None else best.model_dump(mode="json"),
-        "parent": None if parent is None else parent.model_dump(mode="json"),
-        "environment": manifest.environment.model_dump(mode="json"),
-        "cost": manifest.cost.model_dump(mode="json"),
-        "attempts": [_attempt_row(attempt) for attempt in manifest.attempts],
-    }
-    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
 
 
 def render_transcript(entries: Iterable[TranscriptEntry]) -> str:
@@ -190,22 +165,6 @@ def _compact(attempt: Attempt) -> Attempt:
         }
     )
     return attempt.model_copy(update={"evaluation": short})
-
-
-def _attempt_row(attempt: Attempt) -> dict[str, Any]:
-    evaluation: Evaluation = attempt.evaluation
-    return {
-        "index": attempt.index,
-        "phase": attempt.phase,
-        "status": evaluation.status,
-        "stage": evaluation.stage,
-        "summary": evaluation.summary,
-        "candidate_sha256": evaluation.candidate_sha256,
-        "kept": attempt.kept,
-        "tokens": attempt.tokens.model_dump(mode="json"),
-        "model_s": attempt.model_s,
-        "verifier_s": attempt.verifier_s,
-    }
 
 
 def _cost(run: Run) -> Cost:

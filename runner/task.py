@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from runner.contract import Budget, Candidate, Feedback, KernelRequest
+from runner.kernel_facts import without_facts
 from runner.problem import Problem, problem_of
 
 DEFAULT_TARGET_GPU = "H100"
@@ -29,6 +30,9 @@ class Task:
 def task_of(request: KernelRequest) -> Task:
     """The run that a request asks for. Raises ProblemError."""
     parent = request.parent_kernel
+    if parent is not None:
+        # Of another round: the model must not copy them, nor a verdict be about them.
+        parent = without_facts(parent)
     return Task(
         problem=problem_of(request),
         budget=request.budget,

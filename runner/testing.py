@@ -42,6 +42,7 @@ __all__ = [
     "cases",
     "check",
     "device",
+    "edge_cases",
     "inputs_on",
     "load_entry",
     "load_problem",
@@ -51,6 +52,10 @@ __all__ = [
 Entry = Callable[..., Any]
 # Public tests repeat: the secret seeds are the verifier's.
 _SEED = 20_240_601
+_COMPILE_MODES: dict[str, str | None] = {
+    "compile": None,
+    "compile_max_autotune": "max-autotune-no-cudagraphs",
+}
 
 
 def device() -> torch.device:
@@ -77,15 +82,18 @@ def load_reference(folder: Path) -> Entry:
 def baselines(folder: Path) -> dict[str, Entry]:
     """What a user would run instead, by name: eager, compile, and those of baseline.py.
 
-    `compile` is wrapped on first call; it needs a GPU or a C++ compiler.
+    Compiled ones compile on their first call; that needs a GPU or a C++ compiler. The settings are
+    the verifier's: float32 means float32, and every shape gets a kernel of its own.
     """
+    torch.backends.cudnn.allow_tf32 = False
+    torch._dynamo.config.cache_size_limit = 64
     reference = load_reference(folder)
     found: dict[str, Entry] = {}
     for name in load_problem(folder).baselines:
         if name == "eager":
             found[name] = reference
-        elif name == "compile":
-            found[name] = torch.compile(reference)
+        elif name in _COMPILE_MODES:
+            found[name] = torch.compile(reference, dynamic=False, mode=_COMPILE_MODES[name])
         else:
             found[name] = _function(_import_file(folder / BASELINE_FILE), name)
     return found
@@ -94,6 +102,20 @@ def baselines(folder: Path) -> dict[str, Entry]:
 def cases(problem: Problem) -> tuple[Case, ...]:
     """Every test workload with normal inputs, and the other distributions in turn. Repeatable."""
     return tuple(case for case in plan_cases(problem, _SEED) if not case.held_out)
+
+
+def edge_cases(problem: Problem) -> tuple[Case, ...]:
+    """The lowest size of every axis at once, then of one at a time, the others as first tested."""
+    first = problem.tests[0].axes
+    lowest = {axis: low for axis, (low, _) in problem.axes.items()}
+    sizes = [lowest, *({**first, axis: low} for axis, low in lowest.items())]
+    workloads = {str(workload): workload for workload in (Workload(axes=row) for row in sizes)}
+    listed = set(map(str, problem.tests))
+    return tuple(
+        Case(workload=workload, distribution=NORMAL, seed=_SEED)
+        for name, workload in workloads.items()
+        if name not in listed
+    )
 
 
 def inputs_on(problem: Problem, case: Case, where: torch.device) -> dict[str, torch.Tensor]:

@@ -56,7 +56,8 @@ def run_verification(asked: Verification) -> bool:
         )
         _write(asked.html, render_page(page))
     if asked.as_json:
-        json.dump(verdict_document(asked.problem, evaluation, seconds), sys.stdout)
+        document = verdict_document(asked.problem, evaluation, seconds, environment)
+        json.dump(document, sys.stdout)
         sys.stdout.write("\n")
     else:
         print_verdict(open_console(), asked.problem.name, evaluation, seconds["total"])
@@ -66,7 +67,10 @@ def run_verification(asked: Verification) -> bool:
 
 
 def verdict_document(
-    problem: Problem, evaluation: Evaluation, seconds: dict[str, float]
+    problem: Problem,
+    evaluation: Evaluation,
+    seconds: dict[str, float],
+    environment: Environment | None = None,
 ) -> dict[str, Any]:
     """What `--json` prints of a verdict."""
     return {
@@ -74,6 +78,7 @@ def verdict_document(
         "problem": problem.name,
         "device": evaluation.device,
         "evaluations": [evaluation.model_dump(mode="json")],
+        "environment": None if environment is None else environment.model_dump(mode="json"),
         "seconds": {name: round(value, 3) for name, value in seconds.items()},
     }
 

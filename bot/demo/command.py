@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import httpx
 from rich.console import Console
 
 from bot.demo.display import Display
@@ -29,6 +28,7 @@ from bot.demo.stage import (
     repository_files,
     sandbox_fault,
 )
+from bot.demo.whole_page import whole_page
 
 if TYPE_CHECKING:
     # For the types only: importing the stand-in must wait until `check_extras` has looked.
@@ -162,8 +162,7 @@ def _play(display: Display, stage: _Stage, story: Story, started_s: float) -> in
     story.seconds["total"] = time.monotonic() - started_s
     outcome.write(out / "result.json", story.seconds)
     page_url = f"{standin.base_url}/{REPOSITORY}/pull/{outcome.pull_issue.number}"
-    page = httpx.get(page_url, timeout=30.0, trust_env=False).raise_for_status().text
-    (out / "pull_request.html").write_text(page, encoding="utf-8")
+    (out / "pull_request.html").write_text(whole_page(page_url), encoding="utf-8")
     _show(display, out, outcome, story.seconds["total"])
     if standin.violations:
         reasons = "; ".join(standin.violations)

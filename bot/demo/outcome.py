@@ -15,7 +15,8 @@ from pathlib import Path
 
 from bot.standin import Repository
 from bot.standin.state import Account, Issue, PullRequest, WorkflowRun
-from runner.contract import EvaluationStatus, ResultBundle, sha256_hex
+from runner.contract import EvaluationStatus, ResultBundle
+from runner.kernel_facts import kernel_digest
 
 ROUNDS = 2
 
@@ -107,5 +108,5 @@ def _check_kernel(
         best = bundle.best
         if kernel is None or best is None or best.status is not EvaluationStatus.PASSED:
             raise NotDone(f"{sha[:7]} has no kernel that passed")
-        if sha256_hex(kernel) != best.candidate_sha256:
+        if kernel_digest(kernel.decode()) != best.candidate_sha256:
             raise NotDone(f"the kernel in {sha[:7]} is not the one that the verifier passed")

@@ -54,6 +54,9 @@ class Repository:
     def default_branch(self) -> str:
         return str(self._get("")["default_branch"])
 
+    def web_url(self) -> str:
+        return str(self._get("")["html_url"]).rstrip("/")
+
     def role(self, login: str) -> Role:
         try:
             answer = self._get(f"/collaborators/{quote(login, safe='')}/permission")

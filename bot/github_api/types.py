@@ -153,6 +153,9 @@ class GitHub(Protocol):
     """One repository, seen as the App's installation in it."""
 
     def default_branch(self) -> str: ...
+    def web_url(self) -> str:
+        """The address of the repository's page, without a slash at its end."""
+
     def role(self, login: str) -> Role: ...
 
     def issue(self, number: int) -> Issue: ...

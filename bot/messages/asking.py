@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from bot.messages.markdown import clip, code, fence, paragraphs
-from bot.records import Request, Standing, VerifyJob
+from bot.messages.markdown import code, fence, paragraphs
+from bot.records import Request, Standing
 from bot.states import State
-from runner.contract import Evaluation
 
 STATUS_MARKER = "<!-- kernelwright:status -->"
 _IN_WORDS: dict[State, str] = {
@@ -64,21 +63,6 @@ def cancelling(request_id: str) -> str:
 
 def verifying(head_sha: str) -> str:
     return f"The kernel at {head_sha} is being verified again; the result will be a check on it."
-
-
-def verify_title(passed: bool | None) -> str:
-    if passed is None:
-        return "being verified again"
-    return "verified again: passed" if passed else "verified again: did not pass"
-
-
-def verify_summary(job: VerifyJob, run_url: str, evaluation: Evaluation | None) -> str:
-    """The check's text. What the run said of the kernel is foreign text."""
-    asked = f"Asked for by {code(job.sender)} · [run]({run_url}) · {code(job.request_id)}"
-    if evaluation is None:
-        return paragraphs(asked, "The run has not handed back a verdict.")
-    found = fence(evaluation.summary, limit=4000)
-    return clip([asked, f"**{evaluation.status.value}**", found])
 
 
 def verify_refused(reason: str) -> str:

@@ -6,14 +6,15 @@ from collections.abc import Sequence
 
 from bot.messages.evidence import (
     attempts_table,
+    benchmark_table,
     best_of,
     correctness_table,
     headline,
     resources_table,
-    timing,
     why_believe_it,
 )
-from bot.messages.markdown import clip, code, fence, fold, paragraphs
+from bot.messages.markdown import clip, fold, paragraphs
+from bot.messages.run_facts import feedback_parts
 from runner.contract import Feedback, KernelResources, ResultBundle
 
 # GitHub cuts the summary of a check run above this.
@@ -28,22 +29,12 @@ def changed(
 ) -> str:
     """The comment after a second round: what was asked, and what is different now."""
     best = best_of(manifest)
-    asked: list[str] = []
-    if feedback is not None:
-        if feedback.text.strip():
-            asked.append(fence(feedback.text, limit=4000))
-        asked += [
-            paragraphs(
-                f"on {code(comment.path, 200)}"
-                + (f", line {comment.line}" if comment.line is not None else ""),
-                fence(comment.body, limit=2000),
-            )
-            for comment in feedback.comments
-        ]
+    asked = feedback_parts(feedback)
     return clip(
         [
             f"**The kernel has changed** in {commit_sha}: attempt {manifest.best_attempt} of "
-            f"{len(manifest.attempts)} {best.status.value}. Time: {timing(best)}",
+            f"{len(manifest.attempts)} {best.status.value}.",
+            "#### Time\n\n" + benchmark_table(best),
             "#### Resources, before → after\n\n" + resources_table(best.resources, before),
             "#### Attempts\n\n" + attempts_table(manifest),
             fold("What was asked", paragraphs(*asked)) if asked else "",

@@ -10,6 +10,7 @@ from typing import Literal
 
 from bot.handlers import INVALID_LABEL
 from bot.messages.markdown import clip, code, fence, paragraphs, table
+from bot.messages.run_facts import nearest_miss
 from bot.records import Delivery, FaultRow, Job, Regenerate
 from runner.contract import ResultBundle
 
@@ -208,6 +209,7 @@ def unsolved(manifest: ResultBundle, run_url: str, job: Job) -> str:
             f"**No kernel passed** in {len(manifest.attempts)} attempts, so I {what}. The "
             f"[run]({run_url}) stopped because: {code(manifest.stopped_because)}.",
             again(job) + " A hint in the spec, a longer budget or clearer guidance may help.",
+            nearest_miss(manifest.attempts),
             *_tables(["attempt", "verdict", "what was found"], cells),
         ]
     )

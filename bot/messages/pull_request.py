@@ -2,29 +2,54 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from bot.messages.evidence import (
     attempts_table,
+    benchmark_table,
     best_of,
+    correctness_matrix,
     correctness_table,
     headline,
     resources_table,
-    timing,
+    tolerance_note,
     why_believe_it,
 )
 from bot.messages.markdown import clip, code, fence, fold, paragraphs, table
-from runner.contract import KernelRequest, KernelResources, Outcome, ResultBundle
-from runner.problem import Tolerance, problem_of
+from bot.messages.run_facts import (
+    asked_of_the_model,
+    cost_table,
+    environment_table,
+    nearest_miss,
+)
+from runner.bundle import PICTURES
+from runner.contract import Evaluation, KernelRequest, KernelResources, Outcome, ResultBundle
+from runner.headline import claim
+from runner.problem import problem_of
+
+# GitHub refuses a longer title.
+MAX_TITLE_CHARS = 256
+_SEARCH, _TIMES = PICTURES
+_ALT = {
+    _SEARCH: "Every attempt of the search, and the best so far",
+    _TIMES: "Time of the kernel and of its baselines over the benchmark sizes",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where the kernel is: the repository's page, the commit, the folder in it, the branch."""
+
+    web_url: str
+    sha: str
+    folder: str
+    branch: str
 
 
 def title(manifest: ResultBundle) -> str:
-    best = best_of(manifest)
-    if manifest.outcome is Outcome.IMPROVED:
-        return f"kernel: {manifest.problem}, correct and faster than every baseline"
-    timed = "no significant win in time" if best.performance else "not timed"
-    return f"kernel: {manifest.problem}, correct, {timed}"
+    said = claim(manifest.outcome, best_of(manifest), manifest.environment)
+    return f"kernel: {manifest.problem}, {said}"[:MAX_TITLE_CHARS]
 
 
 def commit_message(manifest: ResultBundle, issue_number: int) -> str:
@@ -49,78 +74,80 @@ def body(
     manifest: ResultBundle,
     request: KernelRequest,
     before: Sequence[KernelResources],
-    problems_folder: str = "problems",
+    place: Place,
 ) -> str:
     """The pull request's description; cut by whole sections where it would be too long."""
     best = best_of(manifest)
+    problem = problem_of(request)
+    miss = "" if manifest.outcome is Outcome.IMPROVED else nearest_miss(manifest.attempts)
     return clip(
         [
             headline(manifest),
             f"Closes #{request.issue_number}",
-            "### Why believe it\n\n" + paragraphs(why_believe_it(manifest), _tolerance(request)),
-            "### Correctness\n\n" + correctness_table(best),
-            "### Resources\n\n" + resources_table(best.resources, before),
-            "### Time\n\n" + timing(best),
-            "### Reproduce\n\n" + _reproduce(f"{problems_folder}/{manifest.problem}"),
-            "### Run\n\n" + _cost(manifest),
-            fold("Every attempt", attempts_table(manifest)),
+            "### Why believe it\n\n"
+            + paragraphs(why_believe_it(manifest), tolerance_note(problem)),
+            "### Time\n\n" + paragraphs(benchmark_table(best), _picture(manifest, place, _TIMES)),
+            "### Correctness\n\nThe largest share of an error budget that was used; above 100% "
+            "it would have failed.\n\n" + correctness_matrix(best, problem),
+            "### Reproduce\n\n" + _reproduce(place),
+            "### How it was made\n\n"
+            + paragraphs(
+                _picture(manifest, place, _SEARCH), _no_win(manifest), cost_table(manifest)
+            ),
+            fold("What the model was asked", asked_of_the_model(manifest, request, problem)),
+            fold("Where it ran", environment_table(manifest)),
+            fold("The nearest miss of the search", miss) if miss else "",
             "To change the kernel, request changes in a review or comment "
             "`/regenerate <guidance>`; the loop then starts from this kernel.",
+            fold("Resources", resources_table(best.resources, before)),
+            fold("Every attempt", attempts_table(manifest)),
+            fold("Full verifier report", _report(best)),
         ]
     )
 
 
-def _tolerance(request: KernelRequest) -> str:
-    """What the spec says about its own error budget; nothing where it takes the default."""
-    tolerance = problem_of(request).tolerance
-    if tolerance == Tolerance():
+def _no_win(manifest: ResultBundle) -> str:
+    """What a round that did not improve says of itself."""
+    if manifest.outcome is Outcome.IMPROVED:
         return ""
+    if best_of(manifest).performance is None:
+        return f"Nothing was timed. What is here is the best that passed: {_best(manifest)}."
     return (
-        f"The spec sets its error budget itself: {tolerance.multiplier:g} times the reference's "
-        f"own error, where {Tolerance().multiplier:g} times is the default. Its reason:\n\n"
-        # Wrapped: a fence scrolls sideways, and the reason is what the reviewer has to judge.
-        + fence(textwrap.fill(tolerance.reason, 88) or "none given", limit=1000)
+        "**No kernel of this round is significantly faster than every baseline.** What is here is "
+        f"its best: {_best(manifest)}."
     )
 
 
-def _reproduce(folder: str) -> str:
-    commands = f"python -m runner verify {folder}\npython -m pytest {folder}/test_kernel.py"
-    return f"```console\n{commands}\n```"
+def _best(manifest: ResultBundle) -> str:
+    return f"attempt {manifest.best_attempt} of {len(manifest.attempts)}"
 
 
-def _cost(manifest: ResultBundle) -> str:
-    cost, machine = manifest.cost, manifest.environment
-    rows = [
-        ["model", code(manifest.model, 120)],
-        ["attempts", f"{len(manifest.attempts)} (best: {manifest.best_attempt})"],
-        ["stopped because", code(manifest.stopped_because)],
-        [
-            "seconds",
-            f"{cost.wall_s:.1f} (model {cost.model_s:.1f}, verifier {cost.verifier_s:.1f})",
-        ],
-        ["tokens", _tokens(manifest)],
-        ["price", "not known" if cost.usd is None else f"US$ {cost.usd:.2f}"],
-        ["GPU", code(machine.gpu, 80) if machine.gpu else "none"],
-        [
-            "software",
-            code(f"torch {machine.torch}, triton {machine.triton}, Python {machine.python}", 200),
-        ],
-        ["sandbox", machine.sandbox],
-        ["request", code(manifest.request_id or "none")],
-        ["spec", code(manifest.problem_sha256)],
-    ]
-    return table(["", ""], rows)
+def _picture(manifest: ResultBundle, place: Place, name: str) -> str:
+    """A committed picture by the commit's own address; nothing where the bundle brought none."""
+    if not any(file.path.endswith(f"/{name}") for file in manifest.files):
+        return ""
+    return f"![{_ALT[name]}]({place.web_url}/raw/{place.sha}/{place.folder}/{name})"
 
 
-def _tokens(manifest: ResultBundle) -> str:
-    cost = manifest.cost
-    parts = [
-        f"{count} {kind}"
-        for kind, count in (
-            ("prompt", cost.prompt_tokens),
-            ("reasoning", cost.reasoning_tokens),
-            ("completion", cost.completion_tokens),
-        )
-        if count is not None
-    ]
-    return ", ".join(parts) or "not reported"
+def _reproduce(place: Place) -> str:
+    commands = (
+        f"python -m runner verify {place.folder}\n"
+        f"python -m pytest {place.folder}/test_kernel.py {place.folder}/bench_kernel.py"
+    )
+    return paragraphs(
+        f"From a clone on {code(place.branch, 200)}, with `pip install 'kernelwright[runner]'`. "
+        "Without a GPU the kernel runs in Triton's interpreter and nothing is timed.",
+        f"```console\n{commands}\n```",
+    )
+
+
+def _report(best: Evaluation) -> str:
+    """Every comparison, every check, the seconds of each stage, and the verifier's own words."""
+    checks = [[code(check.name, 60), code(check.detail, 300)] for check in best.checks[:40]]
+    stages = [[code(name, 40), f"{took_s:.2f}"] for name, took_s in list(best.stage_s.items())[:20]]
+    return paragraphs(
+        correctness_table(best),
+        table(["check", "what was seen"], checks),
+        table(["stage", "seconds"], stages),
+        fence(best.detail, limit=8000) if best.detail.strip() else "",
+    )

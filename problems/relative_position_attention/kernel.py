@@ -1,4 +1,14 @@
-"""Attention with a relative position term, in one pass over the keys."""
+"""Attention with a relative position term, in one pass over the keys.
+
+Measured by kernelwright.
+Problem: relative_position_attention (problem.toml and reference.py beside this file)
+Inputs: q float16 [B, H, S, D], k float16 [B, H, S, D], v float16 [B, H, S, D]
+Output: o float16 [B, H, S, D]
+Sizes: B 1 to 16, H 1 to 32, S 16 to 8192, D 64 to 128
+Errors: raises ValueError for arguments that it cannot take
+Accuracy: largest error 21% of its budget, in 22 comparisons with the reference in float64
+Speed: not measured: no GPU
+"""
 
 import torch
 import triton

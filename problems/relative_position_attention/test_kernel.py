@@ -1,16 +1,16 @@
-"""Correctness of `relative_position_attention` against its reference.
+"""Correctness of `relative_position_attention`.
 
-Every test workload, with several distributions of inputs; without a GPU, in Triton's interpreter.
-The reference runs in float64, and the budget for the kernel's error is a multiple of the error that
-PyTorch itself makes at the declared dtypes, element by element and block by block. Run with
-`pytest` on this file.
+Every test workload with several distributions of inputs, and the smallest sizes of the declared
+ranges; without a GPU, in Triton's interpreter. The reference runs in float64, and the budget for
+the kernel's error is a multiple of the error that PyTorch itself makes at the declared dtypes,
+element by element and block by block. Run with `python -m pytest` on this file.
 """
 
 from pathlib import Path
 
 import pytest
 
-from runner.testing import cases, check, load_entry, load_problem
+from runner.testing import cases, check, edge_cases, load_entry, load_problem
 
 FOLDER = Path(__file__).parent
 PROBLEM = load_problem(FOLDER)
@@ -18,4 +18,9 @@ PROBLEM = load_problem(FOLDER)
 
 @pytest.mark.parametrize("case", cases(PROBLEM), ids=str)
 def test_relative_position_attention(case):
+    check(PROBLEM, case, load_entry(FOLDER))
+
+
+@pytest.mark.parametrize("case", edge_cases(PROBLEM), ids=str)
+def test_smallest_sizes(case):
     check(PROBLEM, case, load_entry(FOLDER))

@@ -1,4 +1,14 @@
-"""Root mean square normalisation: one program a row, in blocks where the row is long."""
+"""Root mean square normalisation: one program a row, in blocks where the row is long.
+
+Measured by kernelwright.
+Problem: rms_norm (problem.toml and reference.py beside this file)
+Inputs: x float16 [M, N], weight float16 [N]
+Output: y float16 [M, N]
+Sizes: M 1 to 65536, N 1 to 16384
+Errors: raises ValueError for arguments that it cannot take
+Accuracy: largest error 25% of its budget, in 22 comparisons with the reference in float64
+Speed: not measured: no GPU
+"""
 
 import torch
 import triton

@@ -1,11 +1,13 @@
 """Measures on a CUDA GPU what BENCHMARKS.md says of the verifier, and prints it as Markdown.
 
-    python tests/bench/gpu_report.py [latency] [repeatability] [final] [tuning] [--json FILE]
+    python tests/bench/gpu_report.py [latency] [repeatability] [final] [tuning] [agreement]
+                                     [--problems DIR] [--json FILE]
 
 latency        candidate text to verdict on 6 GB inputs, warm worker, all checks on
 repeatability  ten measurements of one kernel against one baseline: does the interval hold?
 final          the reported measurement of the two problems in problems/
 tuning         launch parameters of a softmax and a matmul: how many a second, and what is gained
+agreement      pytest-benchmark's medians beside the verifier's, for every folder of --problems
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from runner.contract import Candidate, Evaluation, EvaluationStatus
 from runner.environment import collect_environment
 from runner.problem import load_problem
 from runner.verifier import Verifier, VerifyOptions
+from tests.bench.agreement import agreement
 
 HERE = Path(__file__).parent
 DELIVERED = HERE.parents[1] / "problems"
@@ -41,8 +44,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("parts", nargs="*", default=[], metavar="PART")
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--problems", type=Path, default=DELIVERED)
     arguments = parser.parse_args()
-    parts = arguments.parts or ["latency", "repeatability", "final", "tuning"]
+    parts = arguments.parts or [
+        "latency", "repeatability", "final", "tuning", "agreement",
+    ]  # fmt: skip
     found: dict[str, Any] = {}
     good = True
     with_sandbox = Verifier(load_problem(LARGE[0]), VerifyOptions(device="cuda", quick=True))
@@ -60,6 +66,8 @@ def main() -> int:
         final(found)
     if "tuning" in parts:
         tuning(found)
+    if "agreement" in parts:
+        good &= agreement(found, arguments.problems.resolve())
     if arguments.json:
         arguments.json.write_text(json.dumps(found, indent=1))
     return 0 if good else 1

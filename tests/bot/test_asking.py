@@ -81,7 +81,7 @@ def verdict_zip(bundles: Any, fake: Any) -> bytes:
     assert best is not None
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
-        text = json.dumps({"evaluations": [best.model_dump(mode="json")]})
+        text = json.dumps({"evaluations": [best.model_dump(mode="json")], "environment": None})
         archive.writestr("verdict.json", text)
     return packed.getvalue()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -12,7 +13,17 @@ from bot.messages.change import changed, check_summary
 from bot.messages.markdown import clip, code, fence, table
 from bot.preparation import dispatch_inputs
 from bot.records import FaultRow, Job
-from runner.contract import Feedback, InlineComment, KernelRequest
+from runner.contract import (
+    Check,
+    Correctness,
+    EvaluationStatus,
+    Feedback,
+    InlineComment,
+    KernelRequest,
+    Outcome,
+    Workload,
+)
+from tests.fakes.measured import baseline, compared, compiled, measured, timing
 
 HOSTILE = [
     "@octo/everyone look",
@@ -32,6 +43,13 @@ HOSTILE = [
     "| a |\n|---|\n| @mona |",
     "\\` @mona",
 ]
+
+PLACE = pull_request.Place(
+    web_url="https://github.example/octo/kernels",
+    sha="c" * 40,
+    folder="problems/add_one",
+    branch="kernel/7-add_one",
+)
 
 
 def outside_code(markdown: str) -> str:
@@ -105,7 +123,7 @@ def manifest(bundles: Any, request_of: KernelRequest) -> Any:
 def test_the_pull_requests_body_says_what_was_checked_and_what_was_not(
     manifest: Any, request_of: KernelRequest
 ) -> None:
-    body = pull_request.body(manifest, request_of, ())
+    body = pull_request.body(manifest, request_of, (), PLACE)
     for words in (
         "not measured: no GPU", "Closes #7", "77 output elements", "sm_90", "bubblewrap",
         "python -m runner verify problems/add_one", "handwritten", "torch 2.13.0",
@@ -118,15 +136,139 @@ def test_the_pull_requests_body_says_what_was_checked_and_what_was_not(
 def test_a_spec_that_sets_its_own_tolerance_is_said_to(
     manifest: Any, request_of: KernelRequest
 ) -> None:
-    assert "error budget itself" not in pull_request.body(manifest, request_of, ())
+    assert "error budget itself" not in pull_request.body(manifest, request_of, (), PLACE)
     reason = "``` @mona said so, " + "and said it at length, " * 9
     loose = f'[tolerance]\nmultiplier = 9\nreason = "{reason}"\n\n[axes]'
     text = request_of.problem_toml.replace("[axes]", loose, 1)
-    body = pull_request.body(manifest, request_of.model_copy(update={"problem_toml": text}), ())
+    body = pull_request.body(
+        manifest, request_of.model_copy(update={"problem_toml": text}), (), PLACE
+    )
     assert "9 times the reference's own error, where 2 times is the default" in body
     assert "@mona" not in outside_code(body)
     told = next(line for line in body.splitlines() if "@mona said so" in line)
     assert len(told) <= 88
+
+
+@pytest.fixture
+def improved(bundles: Any, request_of: KernelRequest) -> Any:
+    """A round on a GPU that was faster than every baseline, with its pictures."""
+    rows = (baseline("eager", 2.0), baseline("compile", 1.31, spread=0.02))
+    best = measured(timing(Workload(axes={"N": 4096}), baselines=rows))
+    folder = "problems/add_one"
+    files = {f"{folder}/{name}": b"<svg/>" for name in ("search.svg", "times.svg")}
+    gpu = {"gpu": "NVIDIA H100 80GB HBM3", "driver": "580.1", "clocks_mhz": {"sm": 1980}}
+    made = bundles.manifest(request_of, files, best, outcome="IMPROVED")
+    environment = made.environment.model_copy(update=gpu)
+    return made.model_copy(update={"environment": environment})
+
+
+def test_a_win_is_named_with_its_strongest_baseline(improved: Any) -> None:
+    assert pull_request.title(improved) == (
+        "kernel: add_one, 1.31× vs torch.compile on H100 80GB HBM3"  # noqa: RUF001
+    )
+
+
+def test_without_a_win_the_title_claims_none(improved: Any) -> None:
+    no_win = improved.model_copy(update={"outcome": Outcome.CORRECT})
+    assert pull_request.title(no_win).startswith("kernel: add_one, correct, no significant win (")
+
+
+def test_the_body_shows_each_workload_against_each_baseline(
+    improved: Any, request_of: KernelRequest
+) -> None:
+    body = pull_request.body(improved, request_of, (), PLACE)
+    row = "| `N=4096` | 1 ms | `torch.compile` | 1.31 ms | 1.310 [1.290, 1.330] | faster | 50% |"
+    for words in (
+        row, "| `PyTorch eager` | 2 ms |", "NVIDIA H100 80GB HBM3", "sm 1980 MHz",
+        "python -m pytest problems/add_one/test_kernel.py problems/add_one/bench_kernel.py",
+        "What the model was asked", "Full verifier report", "Attempts by phase: 2 × explore",  # noqa: RUF001
+    ):  # fmt: skip
+        assert words in body
+    why = body.split("### Why believe it")[1].split("###")[0]
+    assert len([line for line in why.splitlines() if line.strip()]) <= 10
+
+
+def test_every_link_of_the_body_leads_to_the_commit(
+    improved: Any, request_of: KernelRequest
+) -> None:
+    body = pull_request.body(improved, request_of, (), PLACE)
+    links = re.findall(r"\]\(([^)]*)\)", body) + re.findall(r"https?://[^\s)]+", body)
+    base = f"{PLACE.web_url}/raw/{PLACE.sha}/problems/add_one"
+    assert set(links) == {f"{base}/search.svg", f"{base}/times.svg"}
+
+
+def test_a_bundle_without_pictures_has_no_link_to_them(
+    manifest: Any, request_of: KernelRequest
+) -> None:
+    assert ".svg" not in pull_request.body(manifest, request_of, (), PLACE)
+
+
+def test_no_size_of_anything_breaks_the_limit(improved: Any, request_of: KernelRequest) -> None:
+    """Every list as long and every text as large as a bundle may carry them."""
+    long = "`@x | ~~~ " * 3000
+    axes = {f"AXIS_{n}": 1 << 40 for n in range(60)}
+    huge = [
+        timing(
+            Workload(axes={**axes, "N": n}),
+            baselines=tuple(baseline(f"{long}{k}", 2.0) for k in range(12)),
+        )
+        for n in range(40)
+    ]
+    cases = tuple(
+        compared(Workload(axes={**axes, "N": n % 50}), distribution=f"{long}{n % 70}", output=long)
+        for n in range(3000)
+    )
+    best = measured(
+        *huge, correctness=Correctness(cases=cases), detail=long * 9, summary=long,
+        checks=tuple(Check(name=long, detail=long) for _ in range(300)),
+        stage_s={f"{long}{n}": 1.0 for n in range(300)},
+        resources=tuple(compiled(kernel=long) for _ in range(500)),
+    )  # fmt: skip
+    gpu = {"gpu": long, "driver": long, "clocks_mhz": {long: 1, "b": 2}, "torch": long}
+    manifest = improved.model_copy(
+        update={
+            "best": best,
+            "outcome": Outcome.CORRECT,
+            "model": long,
+            "stopped_because": long,
+            "environment": improved.environment.model_copy(update=gpu),
+        }
+    )
+    request = request_of.model_copy(
+        update={"feedback": Feedback(author="m", text=long, comments=())}
+    )
+    body = pull_request.body(manifest, request, (), PLACE)
+    assert len(body) <= 65_536
+    assert "Closes #7" in body
+    assert "@" not in outside_code(body)
+    assert len(pull_request.title(manifest)) <= 256
+    assert len(check_summary(manifest)) <= 65_535
+
+
+def test_a_round_without_a_kernel_shows_its_nearest_miss_and_the_failing_input(
+    bundles: Any, request_of: KernelRequest, job: Job
+) -> None:
+    wrong = compared(
+        Workload(axes={"N": 77}), distribution="heavy tail", max_error=3e-6, wrong_elements=5,
+        expected=1.0, found=1.5,
+    )  # fmt: skip
+    miss = bundles.rejected("y: 5 of 77 elements wrong").model_copy(
+        update={
+            "status": EvaluationStatus.INCORRECT_NUMERICAL,
+            "stage": "correctness",
+            "correctness": Correctness(cases=(compared(), wrong)),
+        }
+    )
+    rows = (bundles._attempt(1, miss), bundles._attempt(2, bundles.rejected("@mona")))
+    text = comments.unsolved(
+        bundles.manifest(request_of, {}, None, attempts=rows), "https://github.example/runs/1", job
+    )
+    assert "The nearest was attempt 1, INCORRECT_NUMERICAL" in text
+    assert "| workload | `N=77` |" in text
+    assert "| inputs | `heavy tail` |" in text
+    assert "| expected, found | 1, 1.5 |" in text
+    assert "5 of 77" in text
+    assert "@" not in outside_code(text)
 
 
 def test_a_dispatch_is_ascii_and_round_trips(request_of: KernelRequest) -> None:
@@ -143,12 +285,14 @@ def test_a_price_that_is_not_known_is_not_nought(
     manifest: Any, request_of: KernelRequest, usd: float | None, shown: str
 ) -> None:
     priced = manifest.model_copy(update={"cost": manifest.cost.model_copy(update={"usd": usd})})
-    assert f"| price | {shown} |" in pull_request.body(priced, request_of, ())
+    assert f"| price | {shown} |" in pull_request.body(priced, request_of, (), PLACE)
 
 
 def test_a_run_without_sandbox_is_said_to_be_one(manifest: Any, request_of: KernelRequest) -> None:
     unsafe = manifest.environment.model_copy(update={"sandbox": "none"})
-    body = pull_request.body(manifest.model_copy(update={"environment": unsafe}), request_of, ())
+    body = pull_request.body(
+        manifest.model_copy(update={"environment": unsafe}), request_of, (), PLACE
+    )
     assert "without a sandbox" in body
 
 
@@ -168,7 +312,7 @@ def test_hostile_texts_of_a_bundle_stay_inside_code(
             comments=(InlineComment(path=text, line=3, code=text, body=text),),
         )  # fmt: skip
         for shown in (
-            pull_request.body(bad, request_of, ()),
+            pull_request.body(bad, request_of, (), PLACE),
             changed(bad, feedback, (), "c" * 40),
             check_summary(bad),
         ):
@@ -189,10 +333,10 @@ def test_a_huge_bundle_still_fits_githubs_limits(bundles: Any, request_of: Kerne
     manifest = bundles.manifest(
         request_of, {}, best, attempts=(*attempts, bundles._attempt(400, best)), best_attempt=400
     )
-    assert len(pull_request.body(manifest, request_of, ())) <= 65_536
-    assert "Closes #7" in pull_request.body(manifest, request_of, ())
-    assert "1940 more rows" in pull_request.body(manifest, request_of, ())
-    assert "python -m runner verify" in pull_request.body(manifest, request_of, ())
+    assert len(pull_request.body(manifest, request_of, (), PLACE)) <= 65_536
+    assert "Closes #7" in pull_request.body(manifest, request_of, (), PLACE)
+    assert "1940 more rows" in pull_request.body(manifest, request_of, (), PLACE)
+    assert "python -m runner verify" in pull_request.body(manifest, request_of, (), PLACE)
     assert len(check_summary(manifest)) <= 65_535
     assert len(changed(manifest, None, (), "c" * 40)) <= 65_536
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import io
-import json
 import zipfile
 from typing import Any
 
 from runner.bundle import MANIFEST, describe_files
+from runner.charts import draw_search, draw_times
 from runner.contract import (
     Attempt,
     Correctness,
@@ -23,6 +23,7 @@ from runner.contract import (
     sha256_hex,
 )
 from runner.problem import problem_digest, problem_of
+from runner.results import results_of, write_results
 
 SPEC = """\
 name = "add_one"
@@ -122,11 +123,14 @@ def make_bundle(
     if request.baseline_py is not None:
         texts["baseline.py"] = request.baseline_py
     if verdict is not None:
+        found = results_of(manifest(request, {}, verdict, **changes), None, {})
         texts |= {
             "kernel.py": source,
             "test_kernel.py": "def test_nothing(): ...\n",
             "bench_kernel.py": "def bench_nothing(): ...\n",
-            "results.json": json.dumps({"evaluation": verdict.model_dump(mode="json")}),
+            "results.json": write_results(found),
+            "search.svg": draw_search(found),
+            "times.svg": draw_times(found),
             "README.md": "# add_one\n",
         }
     files = {f"{folder}/{name}": text.encode() for name, text in texts.items()}

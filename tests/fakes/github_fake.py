@@ -145,6 +145,9 @@ class FakeGitHub:
     def default_branch(self) -> str:
         return "main"
 
+    def web_url(self) -> str:
+        return "https://github.example/octo/kernels"
+
     def role(self, login: str) -> Role:
         return self.roles.get(login, Role(role_name="read", permission="read"))
 

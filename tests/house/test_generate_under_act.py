@@ -12,6 +12,7 @@ import pytest
 
 from runner.bundle import pack_bundle, read_bundle
 from runner.contract import EvaluationStatus, KernelRequest, Outcome
+from runner.kernel_facts import without_facts
 from runner.verifier.sandbox import open_sandbox
 from tests.fakes.act_runs import Act, Ran, fake_python, make_act
 
@@ -174,5 +175,6 @@ def test_the_real_loop_hands_back_a_bundle_that_the_bot_accepts(
     assert [attempt.evaluation.status for attempt in bundle.manifest.attempts] == [
         EvaluationStatus.PASSED
     ]
-    assert bundle.files["problems/scaled_add/kernel.py"].decode() == KERNEL_PY
+    delivered = bundle.files["problems/scaled_add/kernel.py"].decode()
+    assert without_facts(delivered) == KERNEL_PY
     assert bundle.files["problems/scaled_add/problem.toml"].decode() == PROBLEM_TOML

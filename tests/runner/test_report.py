@@ -24,11 +24,14 @@ from runner.contract import (
     TokenUsage,
     Workload,
 )
+from runner.folder import render_template
+from runner.kernel_facts import without_facts
 from runner.loop_io import LoopResult
 from runner.model.transcript import TranscriptEntry
 from runner.prices import Price
 from runner.readme import render_readme, render_summary
-from runner.report import Run, build_bundle, outcome_of, render_template, render_transcript
+from runner.report import Run, outcome_of, render_transcript
+from runner.report import build_bundle as build
 from runner.task import Task
 from runner.timing_text import ABSENT
 from runner.tried import Tried
@@ -81,6 +84,12 @@ def run_of(fakes, double_it, cpu_environment):
     return build
 
 
+def build_bundle(run):
+    """Manifest and files of a run."""
+    built = build(run)
+    return built.manifest, built.contents
+
+
 def file_of(contents, name: str) -> str:
     return contents[f"problems/double_it/{name}"].decode()
 
@@ -91,7 +100,7 @@ def test_solved_run_has_every_file_and_a_manifest_that_describes_them(run_of, tm
     assert manifest.best_attempt == 2
     write_bundle(tmp_path / "bundle", manifest, contents)
     assert (tmp_path / "bundle" / "manifest.json").exists()
-    assert file_of(contents, "kernel.py").startswith("# 2\n")
+    assert without_facts(file_of(contents, "kernel.py")).startswith("# 2\n")
 
 
 def test_manifest_keeps_attempts_short_and_the_best_whole(run_of):
@@ -146,7 +155,8 @@ def test_readme_says_what_was_checked_and_that_nothing_was_timed(run_of):
     readme = file_of(contents, "README.md")
     for words in (
         "# `double_it`",
-        "**CORRECT**: passes every check. Speed: not measured: no GPU.",
+        "**CORRECT**: correct, not timed. Speed: not measured: no GPU.",
+        "| `N=77` | 10% |",
         "| `N=77` | normal | `y` | 77 | 1e-07 of 1e-06 | 1e-08 of 1e-07 |",
         "sm\\_90 | 32 | 4 B | 0 B | 4 | 3 |",
         "pytest problems/double_it/test_kernel.py",
@@ -157,13 +167,11 @@ def test_readme_says_what_was_checked_and_that_nothing_was_timed(run_of):
 
 
 def test_readme_shows_times_where_a_gpu_measured_them(run_of, double_it):
-    manifest, _ = build_bundle(run_of("PASSED"))
     rows = (baseline("eager", 2.0), baseline("compile", 1.0))
-    best = measured(timing(baselines=rows))
-    manifest = manifest.model_copy(update={"best": best})
-    readme = render_readme(double_it, manifest, best)
+    built = build(with_best(run_of("PASSED"), measured(timing(baselines=rows))))
+    readme = render_readme(double_it, built.results)
     for words in (
-        "Speed: timed below.",
+        "**CORRECT**: correct, no significant win (1.00",
         "| `N=65536` | 1 ms | `eager` | 2 ms | 2.000 \\[1.900, 2.100\\] | faster |",
         "1.000 \\[0.900, 1.100\\] | no significant difference |",
         f"| `N=65536` | 2,000 | {ABSENT} | 50% | memory | 0.4 ms |",
@@ -252,9 +260,7 @@ def test_hostile_text_changes_nothing_in_the_shape_of_what_is_rendered(run_of, d
     for render in (render_readme, render_summary):
 
         def shape(run, problem, render=render):
-            manifest, _ = build_bundle(run)
-            last = (manifest.best,) if render is render_readme else ()
-            return structure(render(problem, manifest, *last))
+            return structure(render(problem, build(run).results))
 
         inline = {"text", "code_inline", "softbreak", "strong_open", "strong_close", "text_special"}
         assert set(shape(wild, wild_problem)) - set(shape(tame, double_it)) <= inline
@@ -274,8 +280,8 @@ def test_unsolved_run_has_neither_kernel_nor_tests(run_of):
 
 
 def test_summary_of_a_long_run_stays_below_githubs_limit(run_of, double_it):
-    manifest, _ = build_bundle(run_of(*["CHEATED"] * 900, summary="x" * 5000))
-    summary = render_summary(double_it, manifest)
+    results = build(run_of(*["CHEATED"] * 900, summary="x" * 5000)).results
+    summary = render_summary(double_it, results)
     assert len(summary.encode()) < 1 << 20
     assert "700 more in results.json" in summary
 
@@ -321,7 +327,7 @@ def test_transcript_of_a_model_that_loops_never_looks_like_a_bomb(
 
 @pytest.mark.parametrize("name", ["test_kernel.py", "bench_kernel.py"])
 def test_templates_render_to_clean_python(double_it, tmp_path, name):
-    source = render_template(name, Task(problem=double_it))
+    source = render_template(name, double_it)
     ast.parse(source)
     assert "$" not in source
     path = tmp_path / name

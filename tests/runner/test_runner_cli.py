@@ -12,6 +12,7 @@ from runner.bundle import pack_bundle, read_bundle
 from runner.contract import KernelRequest, Outcome, sha256_hex
 from runner.errors import ReferenceFailed, SandboxUnavailable
 from runner.journal import PromptSent, parse_event
+from runner.kernel_facts import with_facts, without_facts
 from runner.model.transcript import read_transcript
 from tests.fakes.command_line import one_complaint, run
 from tests.fakes.measured import ROOFLINE
@@ -64,7 +65,9 @@ def test_generate_writes_bundle_best_journal_and_summary(
         "candidate_sha256"
     ] == sha256_hex(kernel)
     folder = out / "bundle" / "problems" / "double_it"
-    assert (folder / "kernel.py").read_text() == kernel
+    delivered = (folder / "kernel.py").read_text()
+    assert without_facts(delivered) == kernel
+    assert delivered.startswith('"""Measured by kernelwright.')
     results = json.loads((folder / "results.json").read_text())
     assert results["outcome"] == "CORRECT"
     assert results["model"] == "handwritten"
@@ -118,6 +121,8 @@ def test_generate_for_a_request_makes_the_bundle_of_that_request(
         "bench_kernel.py",
         "results.json",
         "README.md",
+        "search.svg",
+        "times.svg",
         "transcript.jsonl",
     }
 
@@ -130,7 +135,8 @@ def test_review_round_reads_its_generation_and_records_the_parent(
     request = request_for(
         double_it,
         generation=1,
-        parent_kernel=parent,
+        # As the branch has it: with the facts of its own round, which are no part of the kernel.
+        parent_kernel=with_facts(parent, "Speed: 1.1x"),
         parent_head_sha="b" * 40,
         feedback={"author": "ann", "text": "Use strides."},
     )
@@ -141,10 +147,14 @@ def test_review_round_reads_its_generation_and_records_the_parent(
     bundle = read_bundle(pack_bundle(out / "bundle"), request=request)
     assert bundle.manifest.parent_sha256 == sha256_hex(parent)
     assert bundle.manifest.attempts[0].phase == "review"
-    assert bundle.problem_file("kernel.py") == b"# d\ndef double_it(x):\n    return x.d\n"
+    delivered = bundle.problem_file("kernel.py").decode()
+    assert without_facts(delivered) == "# d\ndef double_it(x):\n    return x.d\n"
     results = json.loads(bundle.problem_file("results.json"))
     assert results["parent"]["candidate_sha256"] == sha256_hex(parent)
     assert results["generation"] == 1
+    ended_s = [row["at_s"] for row in results["attempts"]]
+    assert ended_s == sorted(ended_s)
+    assert ended_s[0] > 0
 
 
 def test_unsolved_is_a_bundle_without_a_kernel(machine, double_it, transcript, tmp_path):

@@ -32,7 +32,9 @@ def test_verify_as_json_prints_one_object_and_nothing_else(machine, double_it_fo
     assert code == 0
     captured = capsys.readouterr()
     document = json.loads(captured.out)
-    assert set(document) == {"status", "problem", "device", "evaluations", "seconds"}
+    parts = {"status", "problem", "device", "evaluations", "environment", "seconds"}
+    assert set(document) == parts
+    assert document["environment"]["sandbox"] == "bubblewrap"
     assert (document["status"], document["problem"], document["device"]) == (
         "PASSED",
         "double_it",

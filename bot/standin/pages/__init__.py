@@ -13,6 +13,12 @@ from bot.standin.hub import Hub
 from bot.standin.pages import conversation, lists, new_app
 from bot.standin.state import Issue, Repository
 
+# As GitHub serves committed files: an SVG keeps its style, and no script of it runs.
+_RAW_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox",
+    "X-Content-Type-Options": "nosniff",
+}
+
 
 def add_routes(app: FastAPI, hub: Hub) -> None:
     """Serve the pages of everything in the hub."""
@@ -59,6 +65,15 @@ def add_routes(app: FastAPI, hub: Hub) -> None:
             if item.pull is None:
                 return RedirectResponse(f"/{repo.full_name}/issues/{number}")
             return HTMLResponse(conversation.pull_page(hub.state, repo, item, item.pull))
+
+    @app.get("/{owner}/{name}/raw/{sha}/{path:path}")
+    def raw(owner: str, name: str, sha: str, path: str) -> Response:
+        with hub.state.lock:
+            content = repository(owner, name).git.read_file(sha, path)
+        if content is None:
+            raise HTTPException(404)
+        kind = "image/svg+xml" if path.endswith(".svg") else "text/plain; charset=utf-8"
+        return Response(content, media_type=kind, headers=_RAW_HEADERS)
 
     @app.get("/{owner}/{name}/actions/runs/{run_id}", response_class=HTMLResponse)
     def run(owner: str, name: str, run_id: int) -> str:

@@ -1,0 +1,102 @@
+"""bench_kernel.py as a folder has it: figures land where pytest-benchmark's own tools look."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from runner.folder import render_template
+from runner.problem import load_problem
+from tests.bench.agreement import medians_of
+
+ROOT = Path(__file__).parents[2]
+TOML = """\
+name = "scaled_sum"
+entry = "scaled_sum"
+summary = "a + 2 b"
+baselines = ["eager", "by_hand"]
+
+[axes]
+N = [1, 65536]
+
+[[inputs]]
+name = "a"
+shape = ["N"]
+dtype = "float32"
+[[inputs]]
+name = "b"
+shape = ["N"]
+dtype = "float32"
+[[outputs]]
+name = "y"
+shape = ["N"]
+dtype = "float32"
+
+[[tests]]
+N = 100
+[[benchmarks]]
+N = 4096
+[[benchmarks]]
+N = 16384
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A problem folder whose kernel runs anywhere."""
+    sum_of = "def {name}(a, b):\n    return {body}\n"
+    (tmp_path / "problem.toml").write_text(TOML)
+    for file, name, body in (
+        ("reference.py", "scaled_sum", "a + 2 * b"),
+        ("baseline.py", "by_hand", "b + b + a"),
+        ("kernel.py", "scaled_sum", "a.add(b, alpha=2)"),
+    ):
+        (tmp_path / file).write_text(sum_of.format(name=name, body=body))
+    bench = render_template("bench_kernel.py", load_problem(tmp_path))
+    (tmp_path / "bench_kernel.py").write_text(bench)
+    return tmp_path
+
+
+def run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *command], cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+
+
+PYTEST = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "bench_kernel.py")
+
+
+def test_without_a_gpu_nothing_is_timed_and_it_says_so(folder: Path) -> None:
+    done = run(folder, *PYTEST, "-rs", "--benchmark-json=out.json")
+    assert done.returncode == 0, done.stdout
+    assert "6 skipped" in done.stdout
+    assert "not measured: no GPU" in done.stdout
+    report = folder / "out.json"
+    assert not report.exists() or json.loads(report.read_text() or "{}").get("benchmarks", []) == []
+
+
+def test_figures_are_in_groups_by_workload_and_can_be_compared(folder: Path) -> None:
+    pretend = ("-p", "tests.fakes.pretend_gpu")
+    done = run(folder, *PYTEST, *pretend, "--benchmark-json=one.json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    report = (folder / "one.json").read_text()
+    (folder / "two.json").write_text(report)
+    medians = medians_of(report)
+    workloads, names = ("N=4096", "N=16384"), ("kernel", "eager", "by_hand")
+    assert set(medians) == {(workload, name) for workload in workloads for name in names}
+    assert all(0 < median_ms < 1000 for median_ms in medians.values())
+    assert {row["stats"]["rounds"] for row in json.loads(report)["benchmarks"]} == {100}
+    tool = str(Path(sys.executable).with_name("pytest-benchmark"))
+    command = [tool, "compare", "one.json", "two.json"]
+    compared = subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert compared.returncode == 0, compared.stderr
+    assert compared.stdout.count("benchmark 'N=4096'") == 1
+    assert compared.stdout.count("by_hand") == 4
