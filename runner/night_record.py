@@ -4,9 +4,9 @@ Owns the wire types and what ties a status to the figures that allow it. Torch-f
 report read them. Refuses unknown fields. Decides nothing: `runner.nightly` does.
 
     passed          correct; and as fast, against its baselines, as recorded, where that was timed
-    failed          the verifier said no, twice, in processes of their own; `failure` says where
+    failed          the verifier said no, in two runs or on two nights; `failure` says where
     regressed       correct, and slower against its baselines, shown by two runs of the same night
-    unclear         correct; its speed is suspected, but this night does not settle it
+    unclear         suspected of either, and this night does not settle it: opens and closes nothing
     not comparable  correct; no verdict on speed: another GPU, or nothing fitting was recorded
     not run         no verdict of any kind; `notes` say why. Never taken for 'passed'
 """
@@ -122,19 +122,24 @@ class KernelNight(Wire):
         if judged != (self.evaluation_status is not None) or judged != (self.runs > 0):
             raise ValueError("there is a verdict of the verifier exactly when a kernel was run")
         if judged and (self.environment is None or self.kernel_sha256 is None):
-            raise ValueError("a verdict without the kernel's digest or the machine it was reached on")
-        failed = self.status is NightStatus.FAILED
-        if failed != (self.failure is not None):
-            raise ValueError("a failure is told exactly when the status is 'failed'")
-        if judged and failed == (self.evaluation_status is EvaluationStatus.PASSED):
-            raise ValueError("the status and the verifier's verdict contradict each other")
-        if (failed or not judged) and self.timings:
+            raise ValueError("a verdict without the kernel's digest or the machine behind it")
+        passed = self.evaluation_status is EvaluationStatus.PASSED
+        if (self.failure is not None) != (judged and not passed):
+            raise ValueError("a failure is told exactly where the verifier said no")
+        if not passed and self.timings:
             raise ValueError("timings of a kernel that did not pass")
-        if failed and self.runs < 2:
-            raise ValueError("'failed' without a second run")
-        if self.status is NightStatus.REGRESSED:
-            self._check_regression()
+        self._check_status(passed)
         return self
+
+    def _check_status(self, passed: bool) -> None:
+        status = self.status
+        if status is NightStatus.FAILED and (passed or self.runs < 2):
+            raise ValueError("'failed' without a failure, or without a second run")
+        correct = (NightStatus.PASSED, NightStatus.REGRESSED, NightStatus.NOT_COMPARABLE)
+        if status in correct and not passed:
+            raise ValueError(f"{status.value!r} without a correct kernel")
+        if status is NightStatus.REGRESSED:
+            self._check_regression()
 
     def _check_regression(self) -> None:
         if self.runs < 2:
