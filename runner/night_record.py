@@ -18,7 +18,7 @@ from datetime import date
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, ValidationError, model_validator
 
 from runner.contract import (
     Environment,
@@ -30,8 +30,9 @@ from runner.contract import (
     Wire,
     Workload,
 )
+from runner.errors import ContractError
 
-NIGHT_SCHEMA_VERSION = 1
+SCHEMA_VERSION = 1
 NIGHT_FILE, HISTORY_FILE = "night.json", "history.jsonl"
 MAX_KERNELS = 2_000
 MAX_TEXT_CHARS = 2_000
@@ -100,7 +101,7 @@ class KernelNight(Wire):
     reached in fresh processes. `environment`: None where no verdict was reached.
     """
 
-    schema_version: Literal[1] = NIGHT_SCHEMA_VERSION
+    schema_version: Literal[1] = 1
     night: date
     leg: Leg = "pinned"
     kernel: Slug
@@ -154,7 +155,7 @@ class Night(Wire):
     `complete` is False where the night was cut short; what was left over is 'not run'.
     """
 
-    schema_version: Literal[1] = NIGHT_SCHEMA_VERSION
+    schema_version: Literal[1] = 1
     night: date
     leg: Leg = "pinned"
     shard: Annotated[str, StringConstraints(pattern=r"^\d{1,4}/\d{1,4}$")] = "1/1"
@@ -179,5 +180,29 @@ def history_line(row: KernelNight) -> str:
 
 
 def parse_history(text: str) -> tuple[KernelNight, ...]:
-    """The rows of a `history.jsonl`. Raises pydantic.ValidationError at a line that is none."""
-    return tuple(KernelNight.model_validate_json(line) for line in text.splitlines() if line)
+    """The rows of a `history.jsonl`. Raises ContractError naming the line, or its schema version.
+
+    There is one version so far; a line of another one is refused, not guessed at.
+    """
+    rows = []
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            document = json.loads(line)
+            version = document.get("schema_version") if isinstance(document, dict) else None
+            if version != SCHEMA_VERSION:
+                found = f"{version!r:.40}"
+                raise ContractError(
+                    f"line {number} has schema version {found}; this reads {SCHEMA_VERSION}"
+                )
+            rows.append(KernelNight.model_validate(document))
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise ContractError(f"line {number}: {where}: {first['msg']}") from error
+        except (ValueError, RecursionError) as error:
+            if isinstance(error, ContractError):
+                raise
+            raise ContractError(f"line {number} is not JSON") from error
+    return tuple(rows)
