@@ -13,7 +13,7 @@ from bot.errors import NotFound, UserError
 from bot.github_api import GitHub
 from bot.messages import refusals as say
 from bot.permissions import may_ask, may_read
-from bot.records import Admission, Asked, ConfigRead, Regenerate, RunMoved, Start, Usage
+from bot.records import Admission, Asked, ConfigRead, NightEnded, Regenerate, RunMoved, Start, Usage
 from runner.contract import sha256_hex
 
 Request = Start | Regenerate | Asked | Usage
@@ -25,7 +25,7 @@ def pass_gate(desk: Desk) -> RepositoryConfig | None:
     Raises UserError for what the caller says as its reply, and StepCrashed.
     """
     asked = desk.delivery.decision
-    if isinstance(asked, RunMoved):
+    if isinstance(asked, RunMoved | NightEnded):
         raise TypeError("a run that moved asks for nothing")
     admission = desk.steps.run("admit", lambda: admit(desk.github(), asked), Admission)
     if not admission.is_ours:

@@ -109,7 +109,17 @@ class RunMoved(Record):
     request_id: str
 
 
-Decision = Annotated[Start | Regenerate | Asked | Usage | RunMoved, Field(discriminator="kind")]
+class NightEnded(Record):
+    """A run of the nightly workflow has ended: take its results."""
+
+    kind: Literal["night"] = "night"
+    run_id: int
+    attempt: int
+
+
+Decision = Annotated[
+    Start | Regenerate | Asked | Usage | RunMoved | NightEnded, Field(discriminator="kind")
+]
 
 
 class Note(Record):
