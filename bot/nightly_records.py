@@ -44,4 +44,4 @@ class NightStanding(Record):
 
     run_id: int = 0
     attempt: int = 0
-    legs: Annotated[dict[Leg, Trouble], Field(default_factory=dict, max_length=MAX_LEGS)]
+    legs: Annotated[dict[Leg, Trouble], Field(max_length=MAX_LEGS)] = Field(default_factory=dict)
