@@ -124,10 +124,16 @@ def _update(github: GitHub, telling: Telling, issue: Issue, news: say.News) -> N
     # Closed although in trouble: by a person, whose word holds until the kernel was well again.
     is_muted = bool(before) and not issue.is_open
     is_open = bool(after) and not is_muted
-    if after != before and not is_muted:
+    # A further leg is in the issue's text; who reads along is told what kind of trouble it is.
+    if _kind(after) != _kind(before) and not is_muted:
         comment = f"{telling.marker}\n{say.change(news)}"
         threads.ensure_comment(github, issue.number, comment, telling.login)
     github.edit_issue(issue.number, say.title(news), say.body(news), is_open=is_open)
+
+
+def _kind(legs: Mapping[str, Trouble]) -> Trouble | None:
+    """The worst of a kernel's troubles."""
+    return "failed" if "failed" in legs.values() else next(iter(legs.values()), None)
 
 
 def _is_the_kernel(github: GitHub, telling: Telling) -> bool:

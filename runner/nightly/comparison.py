@@ -9,8 +9,8 @@ first seven nights on which the same kernel passed in the same leg on the same G
 rolling mean: that would absorb a slow creep.
 
 Noise. A night's variance is that of its interval (about one session) plus that between sessions,
-which no session sees of itself: 1 % to begin with, and then what the kernel's own nights show, the
-1 % counting as much as four nights.
+which no session sees of itself: 1.5 % to begin with, and then what the kernel's own nights show,
+the 1.5 % counting as much as four nights.
 
 Which side moved. Of a workload's baselines the one that speaks best for the kernel counts: a
 regression is one that all of them show. Where versions of torch or triton differ from the recorded
@@ -18,11 +18,14 @@ ones, a baseline made by `torch.compile` may itself have become faster, so that 
 nothing; it takes one that is not compiled.
 
 Suspicion. z = change / its standard deviation, for each workload, and a change of at least 2 %:
-tonight alone beyond z = 4, or the mean of the last three nights beyond z = 5. A month of 40 kernels
-with three workloads in two legs makes 7,200 tests; the normal tail at 4 is 3e-5, at 5 3e-7.
-Confirmation. A second run in fresh processes must, by itself, show the same workload beyond z = 3
-and 2 %; what is reported is the mean of both runs. `tests/bench/nightly_report.py` measures both
-error rates.
+tonight alone beyond z = 4, or, for a small change that stays, the mean of tonight and of the last
+two nights beyond z = 5. A month of 40 kernels with three workloads in two legs makes 7,200 tests;
+the normal tail at 4 is 3e-5, at 5 3e-7.
+Confirmation. A session that something disturbed is no part of a normal tail. So two further runs in
+fresh processes must each show the same workload by itself, beyond z = 3 and 2 % (beyond z = 1.5 for
+a change that only the nights together show); what is reported is the mean of the three. One run
+that does not show it ends the matter for the night. `tests/bench/nightly_report.py` measures how
+often all that is wrong.
 
 Recovery. A kernel that was regressed is back when no workload is beyond z = 2. Between the two
 thresholds the night is unclear, which neither opens nor closes anything.
@@ -33,12 +36,12 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-SUSPECT_Z, SUSTAINED_Z, CONFIRM_Z, BACK_Z = 4.0, 5.0, 3.0, 2.0
+SUSPECT_Z, SUSTAINED_Z, CONFIRM_Z, LASTING_Z, BACK_Z = 4.0, 5.0, 3.0, 1.5, 2.0
 MIN_CHANGE = 0.02
 ANCHOR_NIGHTS, WINDOW_NIGHTS = 7, 3
-SESSION_SD = 0.01
+SESSION_SD = 0.015
 _SESSION_SD_NIGHTS = 4
 _INTERVAL_SDS = 2 * 1.96
 _COMPILED = "compile"
@@ -66,12 +69,14 @@ Session = Mapping[Workload, Mapping[Baseline, LogRatio]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """How far the kernel moved on one workload; below 0 it is slower. `sd`: of `value`."""
+    """How far the kernel moved on one workload; below 0 it is slower. `sd`: of `value`. `nights`:
+    how many it is the mean of, tonight included."""
 
     workload: Workload
     value: float
     sd: float
     baseline: Baseline
+    nights: int = 1
 
     @property
     def z(self) -> float:
@@ -118,24 +123,25 @@ def suspects(past: Past, tonight: Session) -> tuple[Change, ...]:
     return (*alone, *(one for one in lasting if one.workload not in known))
 
 
-def confirm(
-    past: Past, suspected: Sequence[Change], first: Session, second: Session
-) -> tuple[Change, ...]:
-    """Those of `suspected` that the second run shows by itself, with the figures of both runs."""
-    names = {one.workload for one in suspected}
+def shows(past: Past, suspected: Sequence[Change], further: Session) -> tuple[Change, ...]:
+    """Those of `suspected` that a further run shows by itself."""
+    # Only a change that tonight alone did not show is asked less of.
+    needed = {one.workload: CONFIRM_Z if one.nights == 1 else LASTING_Z for one in suspected}
     shown = {
         one.workload
-        for one in (*changes(past, [second]), *_window(past, [second]))
-        if one.workload in names and one.is_slower(CONFIRM_Z)
+        for one in changes(past, [further])
+        if one.workload in needed and one.is_slower(needed[one.workload])
     }
-    alone = {one.workload: one for one in changes(past, [first, second])}
-    window = {one.workload: one for one in _window(past, [first, second])}
-    found = []
-    for name in (one.workload for one in suspected):
-        rows = [rows[name] for rows in (alone, window) if name in rows]
-        if name in shown:
-            found.append(max(rows, key=lambda row: row.z))
-    return tuple(found)
+    return tuple(one for one in suspected if one.workload in shown)
+
+
+def figures(
+    past: Past, confirmed: Sequence[Change], tonight: Sequence[Session]
+) -> tuple[Change, ...]:
+    """`confirmed`, with what all of tonight's runs say together."""
+    alone = {one.workload: one for one in changes(past, tonight)}
+    window = {one.workload: one for one in _window(past, tonight)}
+    return tuple((alone if one.nights == 1 else window)[one.workload] for one in confirmed)
 
 
 def is_back(past: Past, tonight: Sequence[Session]) -> bool:
@@ -145,15 +151,36 @@ def is_back(past: Past, tonight: Sequence[Session]) -> bool:
 
 
 def _window(past: Past, tonight: Sequence[Session]) -> tuple[Change, ...]:
-    """As `changes`, for the last nights taken together; none while there are too few."""
-    earlier = WINDOW_NIGHTS - 1
-    if len(past.nights) < earlier:
+    """As `changes`, for tonight and the last nights together; none unless all of those passed.
+
+    Nights on which the kernel was regressed say nothing about tonight.
+    """
+    split = len(past.nights) - (WINDOW_NIGHTS - 1)
+    if split < 0 or not all(past.sound[split:]):
         return ()
-    split = len(past.nights) - earlier
-    return _compare(past, [*past.nights[split:], *tonight], split)
+    own = _mean_session(tonight)
+    return _compare(past, [*past.nights[split:], own], split, nights=WINDOW_NIGHTS)
 
 
-def _compare(past: Past, sessions: Sequence[Session], until: int) -> tuple[Change, ...]:
+def _mean_session(sessions: Sequence[Session]) -> Session:
+    """One session that stands for several of a night, which then weighs as much as any other."""
+    first = sessions[0]
+    return {
+        workload: {
+            name: LogRatio(
+                value=statistics.fmean(row.value for row in rows),
+                variance=statistics.fmean(row.variance for row in rows),
+            )
+            for name in baselines
+            if len(rows := _pick(sessions, workload, name)) == len(sessions)
+        }
+        for workload, baselines in first.items()
+    }
+
+
+def _compare(
+    past: Past, sessions: Sequence[Session], until: int, *, nights: int = 1
+) -> tuple[Change, ...]:
     """The mean of `sessions` against the record and the sound ones of the nights before `until`."""
     sound = [
         night
@@ -164,7 +191,7 @@ def _compare(past: Past, sessions: Sequence[Session], until: int) -> tuple[Chang
     for workload in past.recorded:
         row = _of_workload(past, workload, sound, sessions)
         if row is not None:
-            rows.append(row)
+            rows.append(replace(row, nights=nights))
     return tuple(rows)
 
 

@@ -1,7 +1,7 @@
 """One merged kernel, judged again: its row of the night.
 
-Owns what a suspicion costs: a second run in fresh processes before a failure or a regression is
-believed, and a third where a failure does not repeat. A machine or a spec at fault leaves the
+Owns what a suspicion costs: a second run in fresh processes before a failure is believed, a third
+where it does not repeat, and three before a regression is. A machine or a spec at fault leaves the
 kernel 'not run'. The rule of speed is `comparison`'s.
 """
 
@@ -184,7 +184,7 @@ def _judge_failure(case: _Case, candidate: Candidate) -> NightStatus:
 def _judge_speed(
     case: _Case, candidate: Candidate, first: Judged
 ) -> tuple[NightStatus, speed.Rows]:
-    """The verdict on a correct kernel. A second run is made where the first one is suspicious."""
+    """The verdict on a correct kernel. Further runs are made while it is suspicious."""
     question = speed.Question(
         recorded=case.recorded,
         problem_sha256=case.problem.sha256 if case.problem else "",
@@ -199,11 +199,12 @@ def _judge_speed(
     answer = speed.first_look(question, first.evaluation)
     if answer.suspected:
         names = ", ".join(change.workload for change in answer.suspected)
-        case.notes.append(f"suspected of being slower on {names}; judged a second time")
-        second = case.run(candidate)
-        if second is None or not second.passed:
-            return NightStatus.UNCLEAR, speed.rows_of(first.evaluation, case.recorded, ())
-        answer = speed.second_look(question, answer, first.evaluation, second.evaluation)
+        case.notes.append(f"suspected of being slower on {names}; judged again")
+    while answer.suspected:
+        further = case.run(candidate)
+        if further is None or not further.passed:
+            break
+        answer = speed.further_look(question, answer, [run.evaluation for run in case.runs])
     case.notes.extend(answer.notes)
     return answer.status, speed.rows_of(case.runs[-1].evaluation, case.recorded, answer.changes)
 

@@ -16,6 +16,8 @@ from runner.nightly.comparison import Change, LogRatio, Past, Session
 from runner.nightly.recorded import Recorded
 
 Rows = tuple[NightTiming, ...]
+# The first one and two that confirm it, as `comparison` says.
+SPEED_RUNS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +30,7 @@ class Obstacle:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What the timings say. `suspected` is not empty only after a first look."""
+    """What the timings say. `suspected`: a further run has to show it."""
 
     status: NightStatus
     changes: tuple[Change, ...]
@@ -119,15 +121,21 @@ def first_look(question: Question, evaluation: Evaluation) -> Answer:
     return Answer(status=NightStatus.PASSED, changes=rows)
 
 
-def second_look(question: Question, first: Answer, one: Evaluation, two: Evaluation) -> Answer:
-    """The answer of both runs to a suspicion of the first."""
+def further_look(question: Question, answer: Answer, runs: Sequence[Evaluation]) -> Answer:
+    """The answer of all runs so far; the last of them is the further one.
+
+    Still `suspected` where that one shows it and too few runs have been made.
+    """
     past = question.past()
-    sessions = (_session(one), _session(two))
+    sessions = [_session(run) for run in runs]
     rows = comparison.changes(past, sessions)
-    confirmed = comparison.confirm(past, first.suspected, *sessions)
-    if not confirmed:
-        note = "the second run did not confirm it"
+    shown = comparison.shows(past, answer.suspected, sessions[-1])
+    if not shown:
+        note = f"run {len(runs)} does not show it"
         return Answer(status=NightStatus.UNCLEAR, changes=rows, notes=(note,))
+    if len(runs) < SPEED_RUNS:
+        return Answer(status=NightStatus.UNCLEAR, changes=rows, suspected=shown)
+    confirmed = comparison.figures(past, shown, sessions)
     by_name = {change.workload: change for change in confirmed}
     return Answer(
         status=NightStatus.REGRESSED,
@@ -178,7 +186,7 @@ def _in_words(change: Change) -> str:
     low, high = change.speed_interval
     return (
         f"slower on {change.workload}: {change.speed:.3f} of its speed against {change.baseline} "
-        f"(95 % interval {low:.3f} to {high:.3f}), in two runs"
+        f"(95 % interval {low:.3f} to {high:.3f}), in {SPEED_RUNS} runs"
     )
 
 
