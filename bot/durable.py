@@ -107,7 +107,7 @@ class Durable(KeptRequests):
         def run_night(document: dict[str, Any]) -> None:
             job = NightJob.model_validate(document)
             with logs.bound(night_run=str(job.run_id)):
-                take_night(self._steps(), self._tools, job)
+                take_night(self._steps(), self._tools, job, self.accept)
 
         self._run_generation = run_generation
         self._run_night = run_night

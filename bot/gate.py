@@ -66,7 +66,7 @@ def admit(github: GitHub, asked: Request) -> Admission:
     # Stopping a run and asking about it work whatever the file says; by default's rules.
     config = read.config or RepositoryConfig()
     role = github.role(asked.sender)
-    allowed = may_ask(asked.sender, role, config.who_may_ask)
+    allowed = is_nights_own(asked, config) or may_ask(asked.sender, role, config.who_may_ask)
     if isinstance(asked, Usage) or (isinstance(asked, Asked) and asked.command == "status"):
         if not may_read(role):
             return _refusal(asked, say.cannot_read(asked.sender))
@@ -79,6 +79,11 @@ def admit(github: GitHub, asked: Request) -> Admission:
         text = say.budget_too_long(asked.budget_s or 0, config.budget.max_s)
         raise UserError(text, "refused")
     return Admission(is_ours=True, config=config)
+
+
+def is_nights_own(asked: Request, config: RepositoryConfig) -> bool:
+    """Whether a night started this by itself, and the repository says that it may."""
+    return isinstance(asked, Start) and asked.merged is not None and config.nightly.regenerate
 
 
 def _refusal(asked: Request, text: str) -> Admission:

@@ -7,6 +7,7 @@ run at least once; each looks before it creates. A night that cannot be believed
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 from bot import nightly_artifact, nightly_history, nightly_issues
 from bot.config import RepositoryConfig
@@ -14,10 +15,12 @@ from bot.config_file import fetch_config
 from bot.errors import UserError
 from bot.github_api import GitHub
 from bot.handlers import NIGHTLY_PATH
-from bot.nightly_records import NightJob, NightTaken
+from bot.nightly_records import Kept, NightJob, NightTaken
+from bot.records import Delivery, Start
 from bot.steps import StepCrashed, Steps
 from bot.tools import Tools
 
+Accept = Callable[[Delivery], None]
 log = logging.getLogger(__name__)
 NIGHT_STEPS = ("clock", "read_night", "append_history", "find_night_issues", "keep_night_issue")
 # A broken machine fails every kernel at once. What is left over is in trouble the next night too.
@@ -25,15 +28,18 @@ MAX_OPENED = 20
 _EVENTS = frozenset({"schedule", "workflow_dispatch"})
 
 
-def take_night(steps: Steps, tools: Tools, job: NightJob) -> None:
-    """Carry one night to its end. Nobody waits for an answer: what fails is in the log."""
+def take_night(steps: Steps, tools: Tools, job: NightJob, accept: Accept) -> None:
+    """Carry one night to its end. Nobody waits for an answer: what fails is in the log.
+
+    `accept` keeps a delivery of the night's own: a round that begins by itself.
+    """
     try:
-        _take(steps, tools, job)
+        _take(steps, tools, job, accept)
     except (UserError, StepCrashed):
         log.exception("the night of run %d ended by a step that failed", job.run_id)
 
 
-def _take(steps: Steps, tools: Tools, job: NightJob) -> None:
+def _take(steps: Steps, tools: Tools, job: NightJob, accept: Accept) -> None:
     def github() -> GitHub:
         return tools.github(job.repository, job.installation_id)
 
@@ -59,15 +65,36 @@ def _take(steps: Steps, tools: Tools, job: NightJob) -> None:
         telling = nightly_issues.Telling(
             job=job, login=tools.login, kernel=kernel, rows=rows, taken=taken
         )
-        _keep(steps, github, telling)
+        kept = _keep(steps, github, telling)
+        if taken.regenerate and kept.number is not None and kept.finding:
+            accept(_round(telling, kept.number, kept.finding))
 
 
-def _keep(steps: Steps, github: nightly_issues.Connect, telling: nightly_issues.Telling) -> None:
+def _keep(steps: Steps, github: nightly_issues.Connect, telling: nightly_issues.Telling) -> Kept:
     try:
-        steps.do("keep_night_issue", lambda: nightly_issues.keep(github(), telling))
+        return steps.run("keep_night_issue", lambda: nightly_issues.keep(github(), telling), Kept)
     except (UserError, StepCrashed):
         # One kernel's issue must not cost the others theirs.
         log.exception("the issue of %s could not be kept", telling.kernel)
+        return Kept()
+
+
+def _round(telling: nightly_issues.Telling, number: int, finding: str) -> Delivery:
+    """A round from the merged kernel. The gate asks the configuration again, at its time."""
+    job = telling.job
+    start = Start(
+        issue_number=number,
+        sender=telling.login,
+        label=telling.taken.label,
+        merged=telling.kernel,
+        finding=finding,
+    )
+    return Delivery(
+        delivery_id=f"night-{job.run_id}-{job.attempt}-{number}",
+        repository=job.repository,
+        installation_id=job.installation_id,
+        decision=start,
+    )
 
 
 def _read(github: GitHub, job: NightJob, at_s: float) -> NightTaken:
@@ -79,4 +106,10 @@ def _read(github: GitHub, job: NightJob, at_s: float) -> NightTaken:
         return NightTaken()
     config = fetch_config(github).config or RepositoryConfig()
     rows = nightly_artifact.read_night(github, job, at_s)
-    return NightTaken(rows=rows, run_url=run.url, folder=config.problems_folder)
+    return NightTaken(
+        rows=rows,
+        run_url=run.url,
+        folder=config.problems_folder,
+        label=config.label,
+        regenerate=config.nightly.regenerate,
+    )

@@ -18,7 +18,7 @@ from bot import threads
 from bot.errors import GitHubError, GitHubUnavailable
 from bot.github_api import GitHub, Issue
 from bot.messages import nightly as say
-from bot.nightly_records import MAX_LEGS, NightJob, NightStanding, NightTaken, Trouble
+from bot.nightly_records import MAX_LEGS, Kept, NightJob, NightStanding, NightTaken, Trouble
 from runner.contract import sha256_hex
 from runner.night_record import KernelNight, NightStatus
 
@@ -91,12 +91,12 @@ def legs_after(before: Mapping[str, Trouble], rows: Sequence[KernelNight]) -> di
     return legs
 
 
-def keep(github: GitHub, telling: Telling) -> None:
+def keep(github: GitHub, telling: Telling) -> Kept:
     """Bring the kernel's issue up to date with the night; open, reopen or close it."""
     issue = find(github, telling.login).get(telling.kernel)
     before = _standing(issue)
     if (before.run_id, before.attempt) > telling.job.key:
-        return  # a later night has been told already
+        return Kept()  # a later night has been told already
     legs = legs_after(before.legs, telling.rows)
     after = NightStanding(run_id=telling.job.run_id, attempt=telling.job.attempt, legs=legs)
     news = say.News(
@@ -108,19 +108,20 @@ def keep(github: GitHub, telling: Telling) -> None:
         folder=telling.taken.folder,
     )
     if issue is None:
-        if legs and _is_the_kernel(github, telling):
-            github.ensure_label(LABEL, _LABEL_COLOR, say.LABEL_DESCRIPTION)
-            github.create_issue(say.title(news), say.body(news), LABEL)
-        return
-    _update(github, telling, issue, news)
+        if not legs or not _is_the_kernel(github, telling):
+            return Kept()
+        github.ensure_label(LABEL, _LABEL_COLOR, say.LABEL_DESCRIPTION)
+        number = github.create_issue(say.title(news), say.body(news), LABEL)
+        return Kept(number=number, finding=say.finding(news))
+    return _update(github, telling, issue, news)
 
 
-def _update(github: GitHub, telling: Telling, issue: Issue, news: say.News) -> None:
+def _update(github: GitHub, telling: Telling, issue: Issue, news: say.News) -> Kept:
     before, after = news.before.legs, news.after.legs
     if not after and not before:
-        return  # well before, and well now
+        return Kept(number=issue.number)  # well before, and well now
     if after and not before and not _is_the_kernel(github, telling):
-        return
+        return Kept(number=issue.number)
     # Closed although in trouble: by a person, whose word holds until the kernel was well again.
     is_muted = bool(before) and not issue.is_open
     is_open = bool(after) and not is_muted
@@ -129,6 +130,9 @@ def _update(github: GitHub, telling: Telling, issue: Issue, news: say.News) -> N
         comment = f"{telling.marker}\n{say.change(news)}"
         threads.ensure_comment(github, issue.number, comment, telling.login)
     github.edit_issue(issue.number, say.title(news), say.body(news), is_open=is_open)
+    # As long as the standing is this night's own, a step that repeats itself finds the same.
+    is_new = after and (not before or (news.before.run_id, news.before.attempt) == telling.job.key)
+    return Kept(number=issue.number, finding=say.finding(news) if is_new and is_open else "")
 
 
 def _kind(legs: Mapping[str, Trouble]) -> Trouble | None:

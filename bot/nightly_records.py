@@ -37,6 +37,16 @@ class NightTaken(Record):
     rows: tuple[KernelNight, ...] = ()
     run_url: str = ""
     folder: str = ""
+    label: str = ""  # of a request
+    regenerate: bool = False
+
+
+class Kept(Record):
+    """A kernel's issue after a night. `number` is None where it has none; `finding` says what is
+    newly wrong, in words for the model, and is empty where nothing is new."""
+
+    number: int | None = None
+    finding: str = ""
 
 
 class NightStanding(Record):

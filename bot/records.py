@@ -26,12 +26,16 @@ class Start(Record):
     """Someone labelled an issue: make its first kernel, or try again.
 
     `label` is the one that was added: only the repository's configuration says what it means.
+    `merged` names a kernel of the default branch that a night found in trouble, and `finding` says
+    how: nobody asked then but the repository's own configuration. No payload sets them.
     """
 
     kind: Literal["start"] = "start"
     issue_number: int
     sender: str
     label: str = DEFAULT_LABEL
+    merged: str | None = None
+    finding: str = ""
 
 
 class Voice(Record):

@@ -11,11 +11,13 @@ from datetime import date
 
 from bot.messages.markdown import clip, code, fence, fold, paragraphs, table
 from bot.nightly_records import NightStanding
+from bot.plain_text import plain_text
 from runner.night_record import KernelNight, NightFailure, NightStatus, NightTiming
 
 LABEL_DESCRIPTION = "A merged kernel that a night found wrong or slower"
 _SHOWN_DETAIL_CHARS = 2_000
 _MAX_TIMINGS, _MAX_NOTES = 24, 8
+_MAX_FINDING_CHARS = 4_000
 _SAYS = {
     NightStatus.PASSED: "correct, and as fast as recorded",
     NightStatus.FAILED: "**wrong**",
@@ -80,6 +82,22 @@ def change(news: News) -> str:
     return clip(
         [f"{code(news.kernel)} {verb}, {night}.", _legs(news), *(_trouble(row) for row in shown)]
     )
+
+
+def finding(news: News) -> str:
+    """What is wrong, for the model that writes the kernel again: plain words, no Markdown."""
+    lines = []
+    for row in news.rows:
+        if row.leg not in news.after.legs or row.environment is None:
+            continue
+        where = f"torch {row.environment.torch}, Triton {row.environment.triton}"
+        if row.failure is not None:
+            lines.append(f"With {where} this kernel fails: {row.failure.summary}")
+        elif row.status is NightStatus.REGRESSED:
+            slow = [t for t in row.timings if t.speed_high is not None and t.speed_high < 1]
+            on = ", ".join(f"{t.workload} ({t.speed:.3f} of its speed)" for t in slow)
+            lines.append(f"With {where} this kernel became slower against its baselines: {on}")
+    return plain_text("\n".join(lines), _MAX_FINDING_CHARS)
 
 
 def history_message(night: date) -> str:

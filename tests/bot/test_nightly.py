@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from markdown_it import MarkdownIt
 
+from bot.config import NightlyConfig, RepositoryConfig
 from bot.errors import GitHubError, GitHubUnavailable
 from bot.events import WorkflowRunEvent
 from bot.handlers import decide
@@ -21,8 +22,10 @@ from bot.nightly_artifact import MAX_NIGHT_BYTES, parse_night
 from bot.nightly_history import BRANCH
 from bot.nightly_issues import LABEL, legs_after
 from bot.nightly_records import NightJob
+from bot.preparation import prepare
 from bot.reception import receive
-from bot.records import Delivery, NightEnded, RunMoved
+from bot.records import Delivery, Job, NightEnded, RunMoved, Start
+from bot.workflow import generation
 from runner.night_record import KernelNight, Night, NightStatus, parse_history
 from runner.nightly.reverify import Occasion, reverify
 from runner.nightly.worklist import Task
@@ -78,7 +81,13 @@ def zipped(files: dict[str, str | bytes]) -> bytes:
 
 
 @pytest.fixture
-def take(fake: Any, tools: Any, steps: Any) -> Any:
+def accepted() -> list[Delivery]:
+    """The deliveries that the nights themselves made."""
+    return []
+
+
+@pytest.fixture
+def take(fake: Any, tools: Any, steps: Any, accepted: list[Delivery]) -> Any:
     """Takes one night's artifacts; the names of the steps that this took."""
 
     def run(*artifacts: bytes, names: tuple[str, ...] = (), **changes: Any) -> list[str]:
@@ -86,7 +95,7 @@ def take(fake: Any, tools: Any, steps: Any) -> Any:
         run_id = fake.end_night(dict(zip(named, artifacts, strict=True)), **changes)
         made = type(steps)(tools)
         job = NightJob(repository="octo/kernels", installation_id=1, run_id=run_id)
-        take_night(made, tools, job)
+        take_night(made, tools, job, accepted.append)
         return made.names
 
     return run
@@ -144,7 +153,7 @@ def test_a_night_that_is_taken_twice_changes_nothing(
     run_id = fake.end_night({"kernelwright-night-pinned-1": night_of(row("alpha", WRONG))})
     job = NightJob(repository="octo/kernels", installation_id=1, run_id=run_id)
     for _ in range(2):
-        take_night(type(steps)(tools), tools, job)
+        take_night(type(steps)(tools), tools, job, [].append)
     assert (len(fake.titles), len(fake.history(BRANCH)), fake.threads) == (
         1, 1, {7: [], next(iter(fake.titles)): []},
     )  # fmt: skip
@@ -203,7 +212,7 @@ def test_an_older_night_that_comes_late_is_kept_and_not_told(
     late = fake.end_night({"kernelwright-night-pinned-1": night_of(row("alpha"))})
     take(night_of(row("alpha", WRONG)))
     job = NightJob(repository="octo/kernels", installation_id=1, run_id=late)
-    take_night(type(steps)(tools), tools, job)
+    take_night(type(steps)(tools), tools, job, [].append)
     assert issue(fake).is_open
     assert len(fake.history(BRANCH)) == 2
 
@@ -363,6 +372,60 @@ def test_only_a_verdict_changes_what_is_known(
     found = row("alpha", *events, **changes)
     assert found.status is NightStatus(status)
     assert legs_after(before, [found]) == after
+
+
+def test_a_round_begins_by_itself_only_where_the_repository_says_so(
+    fake: Any, tools: Any, steps: Any, take: Any, row: Any, accepted: list[Delivery], requests: Any
+) -> None:
+    take(night_of(row("alpha", WRONG)))
+    take(night_of(row("alpha")))
+    assert accepted == []
+
+    config = b"nightly:\n  regenerate: true\n"
+    fake.commit_as("mona", "main", "Set up", {".github/kernelwright.yml": config})
+    take(night_of(row("alpha", WRONG)))
+    take(night_of(row("alpha", WRONG)))
+    (delivery,) = accepted
+    receive(type(steps)(tools), tools, requests, delivery)
+    (job,) = requests.started
+    assert (job.cause.merged, job.issue_number) == ("alpha", issue(fake).number)
+    prepared = prepare(fake, tools, job)
+    request = prepared.accepted()
+    assert request.parent_kernel == '"""Kernel alpha."""\n'
+    assert request.feedback is not None
+    assert request.feedback.text == (
+        "With torch 2.11.0, Triton 3.6.0 this kernel fails: y is wrong on N=77, normal inputs"
+    )
+    assert request.problem_toml.startswith('name = "alpha"')
+
+    # Switched off meanwhile: it is refused like anybody who may not ask.
+    fake.commit_as("mona", "main", "No", {".github/kernelwright.yml": b"nightly: {}\n"})
+    receive(type(steps)(tools), tools, requests, delivery)
+    assert len(requests.started) == 1
+    assert "write access" in fake.said(job.issue_number)
+
+
+def test_a_round_of_a_night_replaces_the_merged_kernel_by_a_pull_request(
+    fake: Any, tools: Any, steps: Any, bundles: Any
+) -> None:
+    spec = {"problem.toml": bundles.SPEC, "reference.py": bundles.REFERENCE, "kernel.py": "# old\n"}
+    fake.commit_as(
+        "mona", "main", "Kernel",
+        {f"problems/add_one/{name}": text.encode() for name, text in spec.items()},
+    )  # fmt: skip
+    config = RepositoryConfig(nightly=NightlyConfig(regenerate=True))
+    cause = Start(issue_number=9, sender=tools.login, merged="add_one", finding="It fails.")
+    fake.open_issue(9, "night")
+    job = Job(
+        request_id="kw-0123456789abcdef", repository="octo/kernels", installation_id=1,
+        issue_number=9, generation=0, spec_sha256="a" * 64, cause=cause, config=config,
+    )  # fmt: skip
+    ended = generation(steps, tools, job)
+    assert ended.end == "published"
+    ((pull, _, body),) = fake.pulls.values()
+    assert pull.head_ref == "kernel/9-add-one"
+    assert "Closes #9" in body
+    assert fake.files(pull.head_ref)["problems/add_one/kernel.py"] != b"# old\n"
 
 
 def _event(action: str, path: str) -> WorkflowRunEvent:

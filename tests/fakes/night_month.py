@@ -6,7 +6,7 @@ import io
 import random
 import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, time
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ class Month:
     seed: int
     events: Sequence[Event]
     nights: int = 30
+    accepted: list[Any] = field(default_factory=list)
 
     def merge(self, names: Sequence[str]) -> None:
         """The kernels, in the repository and on the GPU machine."""
@@ -60,7 +61,7 @@ class Month:
         self.now[0] = datetime.combine(night_date(night), time(5), UTC).timestamp()
         run_id = self.fake.end_night(artifacts)
         job = NightJob(repository="octo/kernels", installation_id=1, run_id=run_id)
-        take_night(self.steps(), self.tools, job)
+        take_night(self.steps(), self.tools, job, self.accepted.append)
 
     def _check_out_history(self) -> Path | None:
         """The data branch, as the job checks it out."""
