@@ -90,7 +90,7 @@ def _round(telling: nightly_issues.Telling, number: int, finding: str) -> Delive
         finding=finding,
     )
     return Delivery(
-        delivery_id=f"night-{job.run_id}-{job.attempt}-{number}",
+        delivery_id=f"night-{job.run_id}-{number}",
         repository=job.repository,
         installation_id=job.installation_id,
         decision=start,

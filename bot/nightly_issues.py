@@ -98,7 +98,13 @@ def keep(github: GitHub, telling: Telling) -> Kept:
     if (before.run_id, before.attempt) > telling.job.key:
         return Kept()  # a later night has been told already
     legs = legs_after(before.legs, telling.rows)
-    after = NightStanding(run_id=telling.job.run_id, attempt=telling.job.attempt, legs=legs)
+    run_id = telling.job.run_id
+    after = NightStanding(
+        run_id=run_id,
+        attempt=telling.job.attempt,
+        since_run_id=before.since_run_id if before.legs else run_id,
+        legs=legs,
+    )
     news = say.News(
         kernel=telling.kernel,
         before=before,
@@ -130,9 +136,9 @@ def _update(github: GitHub, telling: Telling, issue: Issue, news: say.News) -> K
         comment = f"{telling.marker}\n{say.change(news)}"
         threads.ensure_comment(github, issue.number, comment, telling.login)
     github.edit_issue(issue.number, say.title(news), say.body(news), is_open=is_open)
-    # As long as the standing is this night's own, a step that repeats itself finds the same.
-    is_new = after and (not before or (news.before.run_id, news.before.attempt) == telling.job.key)
-    return Kept(number=issue.number, finding=say.finding(news) if is_new and is_open else "")
+    # Kept in the issue, so that a step that repeats itself finds the same.
+    is_new = is_open and news.after.since_run_id == news.after.run_id
+    return Kept(number=issue.number, finding=say.finding(news) if is_new else "")
 
 
 def _kind(legs: Mapping[str, Trouble]) -> Trouble | None:

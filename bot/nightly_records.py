@@ -50,8 +50,12 @@ class Kept(Record):
 
 
 class NightStanding(Record):
-    """How a kernel stands after a night, as its issue keeps it: the legs in trouble."""
+    """How a kernel stands after a night, as its issue keeps it: the legs in trouble.
+
+    `since_run_id`: the night that its trouble began with.
+    """
 
     run_id: int = 0
     attempt: int = 0
+    since_run_id: int = 0
     legs: Annotated[dict[Leg, Trouble], Field(max_length=MAX_LEGS)] = Field(default_factory=dict)

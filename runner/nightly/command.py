@@ -57,8 +57,8 @@ class FreshJudge:
 
 
 def _tell(row: KernelNight) -> None:
-    note = f": {row.failure.summary if row.failure else row.notes[0]}" if row.notes else ""
-    print(one_line(f"{row.kernel}: {row.status.value}{note}", 300))
+    words = row.failure.summary if row.failure else next(iter(row.notes), "")
+    print(one_line(f"{row.kernel}: {row.status.value}{': ' if words else ''}{words}", 300))
     sys.stdout.flush()
 
 
