@@ -19,6 +19,7 @@ from runner.nightly.reverify import Judged
 from runner.one_line import one_line
 from runner.problem import Problem
 from runner.verifier.options import VerifyOptions
+from runner.verifier.sandbox import open_sandbox
 
 # What a night ends well with; anything else is for somebody to look at.
 _GOOD = frozenset({NightStatus.PASSED, NightStatus.NOT_COMPARABLE})
@@ -40,9 +41,13 @@ def run_reverify(plan: Plan, options: VerifyOptions) -> bool:
 
 
 class FreshJudge:
-    """The verifier, opened anew for each verdict: another secret seed, and other processes."""
+    """The verifier, opened anew for each verdict: another secret seed, and other processes.
+
+    Making one raises SandboxUnavailable: a night in which nothing can run must not begin.
+    """
 
     def __init__(self, options: VerifyOptions) -> None:
+        open_sandbox(allow_none=options.allow_no_sandbox)
         self._options = options
 
     def judge(self, problem: Problem, candidate: Candidate) -> Judged:

@@ -87,15 +87,15 @@ class _Case:
         return self.runs[-1]
 
     def earlier(self) -> list[KernelNight]:
-        """Nights of this very kernel in this leg, oldest first."""
-        rows = [
-            row
+        """Nights of this very kernel in this leg, oldest first; of a repeated one the last run."""
+        rows = {
+            row.night: row
             for row in self.occasion.history
             if (row.kernel, row.leg) == (self.task.kernel, self.occasion.leg)
             and row.kernel_sha256 == self.kernel_sha256
             and row.night < self.occasion.night
-        ]
-        return sorted(rows, key=lambda row: row.night)
+        }
+        return [rows[night] for night in sorted(rows)]
 
 
 def reverify(task: Task, judge: Judge, occasion: Occasion) -> KernelNight:

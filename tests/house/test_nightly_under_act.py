@@ -68,7 +68,7 @@ def test_both_legs_judge_every_kernel_and_hand_back_their_night(act: Act, tmp_pa
     assert said.startswith("reverify ")
     assert "/repository/problems --out " in said
     assert " --leg pinned --shard 1/1 --commit " in said
-    assert " --time-budget 90m --history " in said
+    assert " --time-budget 90m --device cuda --history " in said
     assert said.rstrip().endswith("/history/nights")
     # The newest versions are installed beside the machine's own, and used by that leg alone.
     assert (pinned / "python.txt").read_text().strip() == str(tmp_path / "bin" / "python")
@@ -106,7 +106,7 @@ def test_a_link_to_elsewhere_is_not_followed(act: Act, checkout: Path, tmp_path:
 
 
 def test_the_real_runner_makes_a_night(act: Act, checkout: Path) -> None:
-    variables = {}
+    variables = {"KERNELWRIGHT_NIGHT_DEVICE": "cpu"}
     if open_sandbox(allow_none=True).kind == "none":
         variables["KERNELWRIGHT_ALLOW_NO_SANDBOX"] = "1"
 
