@@ -73,8 +73,8 @@ def change(news: News) -> str:
     night = _night(news)
     if not news.after.legs:
         return paragraphs(
-            f"{code(news.kernel)} is well again: {night} found it correct and as fast as recorded, "
-            "wherever it was in trouble. Closing.",
+            f"{code(news.kernel)} is well again: {night} found nothing wrong any more wherever it "
+            "was in trouble. Closing.",
             _legs(news),
         )
     verb = "is in trouble again" if not news.before.legs else "stands differently"
@@ -209,7 +209,8 @@ def _environment(row: KernelNight) -> str:
         ("recorded on", row.recorded_gpu),
     ]  # fmt: skip
     rows = [(name, code(value)) for name, value in pairs if value]
-    return fold(f"Where it was seen: {code(row.leg)}", table(("", ""), rows))
+    # A title in HTML shows Markdown as it is; a leg's name is checked.
+    return fold(f"Where it was seen: {row.leg}", table(("", ""), rows))
 
 
 def _reproduce(news: News) -> str:

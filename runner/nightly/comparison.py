@@ -231,7 +231,9 @@ def _pick(sessions: Sequence[Session], workload: Workload, baseline: Baseline) -
 
 def _session_variance(values: Sequence[float]) -> float:
     """Between sessions: the prior, and from two nights on what they show beside it."""
-    seen = statistics.variance(values) * (len(values) - 1) if len(values) > 1 else 0.0
+    # Not `statistics.variance`: its exact fractions took half of a night's comparison.
+    mean = math.fsum(values) / max(1, len(values))
+    seen = math.fsum((value - mean) ** 2 for value in values)
     weight = _SESSION_SD_NIGHTS + max(0, len(values) - 1)
     return (_SESSION_SD_NIGHTS * SESSION_SD**2 + seen) / weight
 

@@ -127,8 +127,11 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     tally = Tally()
-    for month in range(options.months):
-        play_month(options.seed * 100_000 + month, tally)
+    try:
+        for month in range(options.months):
+            play_month(options.seed * 100_000 + month, tally)
+    except KeyboardInterrupt:
+        pass  # the whole months so far
     print(report(tally))
 
 
