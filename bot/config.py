@@ -15,6 +15,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    StrictBool,
     StrictInt,
     StringConstraints,
     model_validator,
@@ -143,6 +144,15 @@ class CapsConfig(_Section):
     per_repository_per_day: Annotated[Cap | None, Field(description="By all together.")] = None
 
 
+class NightlyConfig(_Section):
+    """What follows from a night's findings beside the kernel's issue."""
+
+    regenerate: Annotated[
+        StrictBool,
+        Field(description="Start a round from the merged kernel when a night finds it in trouble."),
+    ] = False
+
+
 class RepositoryConfig(_Section):
     """Settings of kernelwright for one repository. Every key may be left out."""
 
@@ -163,6 +173,7 @@ class RepositoryConfig(_Section):
     budget: BudgetConfig = BudgetConfig()
     who_may_ask: AskersConfig = AskersConfig()
     caps: CapsConfig = CapsConfig()
+    nightly: NightlyConfig = NightlyConfig()
     baselines: Annotated[
         tuple[Baseline, ...],
         Field(

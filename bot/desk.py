@@ -13,10 +13,12 @@ from typing import Protocol
 from bot import threads
 from bot.github_api import GitHub
 from bot.messages import comments as say
+from bot.nightly_records import NightJob
 from bot.records import (
     Delivery,
     Ended,
     Job,
+    NightEnded,
     Note,
     Request,
     RunMoved,
@@ -75,6 +77,10 @@ class Requests(Protocol):
         """Start one; nothing where it was started before."""
         ...
 
+    def start_night(self, job: NightJob) -> None:
+        """Take a night's results; nothing where that was started before."""
+        ...
+
     def tell(self, request_id: str, note: Note, key: str) -> None:
         """Leave a note to a request; nothing where there is none. Once for a key."""
         ...
@@ -96,7 +102,7 @@ class Desk:
     def thread_number(self) -> int | None:
         """Where the delivery is answered; None for one that nobody asked for."""
         decision = self.delivery.decision
-        if isinstance(decision, RunMoved):
+        if isinstance(decision, RunMoved | NightEnded):
             return None
         return decision.issue_number if isinstance(decision, Start) else decision.thread_number
 

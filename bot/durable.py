@@ -24,6 +24,8 @@ from bot import steps as step
 from bot.durable_steps import NOTE_TOPIC, PROGRESS_TOPIC, DbosSteps
 from bot.kept_requests import GENERATION, UNFINISHED, KeptRequests, read_job
 from bot.metrics import Backlog
+from bot.nightly import take_night
+from bot.nightly_records import NightJob
 from bot.reception import receive
 from bot.reconcile import GRACE_S, Search
 from bot.records import Delivery, Ended, Job, Note, Regenerate, RunNews, VerifyJob
@@ -38,6 +40,7 @@ log = logging.getLogger(__name__)
 # Pinned: DBOS recovers what the same version started, and its default changes with the code.
 APPLICATION_VERSION = "1"
 _DELIVERY, _ROUND, _VERIFICATION, _SEARCH = "delivery", "round", "verification", "search"
+_NIGHT = "night"
 _NOTICE_INTERVAL_S = 0.1
 _QUEUE = "deliveries"
 _QUEUE_INTERVAL_S = 0.05
@@ -100,7 +103,14 @@ class Durable(KeptRequests):
             with logs.bound(request_id=job.request_id):
                 verification(self._steps(), self._tools, job)
 
+        @DBOS.workflow(name=_NIGHT)
+        def run_night(document: dict[str, Any]) -> None:
+            job = NightJob.model_validate(document)
+            with logs.bound(night_run=str(job.run_id)):
+                take_night(self._steps(), self._tools, job, self.accept)
+
         self._run_generation = run_generation
+        self._run_night = run_night
         self._run_delivery = run_delivery
         self._run_search = run_search
         self._run_verification = run_verification
@@ -238,6 +248,10 @@ class Durable(KeptRequests):
     def start_verification(self, job: VerifyJob) -> None:
         with SetWorkflowID(job.request_id):
             DBOS.start_workflow(self._run_verification, job.model_dump(mode="json"))
+
+    def start_night(self, job: NightJob) -> None:
+        with SetWorkflowID(f"{_NIGHT}-{job.run_id}-{job.attempt}"):
+            DBOS.start_workflow(self._run_night, job.model_dump(mode="json"))
 
     def tell(self, request_id: str, note: Note, key: str) -> None:
         try:

@@ -67,6 +67,8 @@ class WorkflowRun(Payload):
     id: int
     name: str | None = None
     display_title: str = ""
+    path: str = ""
+    run_attempt: int = 1
 
 
 class Event(Payload):

@@ -13,7 +13,7 @@ from bot.errors import NotFound, UserError
 from bot.github_api import GitHub
 from bot.messages import refusals as say
 from bot.permissions import may_ask, may_read
-from bot.records import Admission, Asked, ConfigRead, Regenerate, RunMoved, Start, Usage
+from bot.records import Admission, Asked, ConfigRead, NightEnded, Regenerate, RunMoved, Start, Usage
 from runner.contract import sha256_hex
 
 Request = Start | Regenerate | Asked | Usage
@@ -25,7 +25,7 @@ def pass_gate(desk: Desk) -> RepositoryConfig | None:
     Raises UserError for what the caller says as its reply, and StepCrashed.
     """
     asked = desk.delivery.decision
-    if isinstance(asked, RunMoved):
+    if isinstance(asked, RunMoved | NightEnded):
         raise TypeError("a run that moved asks for nothing")
     admission = desk.steps.run("admit", lambda: admit(desk.github(), asked), Admission)
     if not admission.is_ours:
@@ -66,7 +66,7 @@ def admit(github: GitHub, asked: Request) -> Admission:
     # Stopping a run and asking about it work whatever the file says; by default's rules.
     config = read.config or RepositoryConfig()
     role = github.role(asked.sender)
-    allowed = may_ask(asked.sender, role, config.who_may_ask)
+    allowed = is_nights_own(asked, config) or may_ask(asked.sender, role, config.who_may_ask)
     if isinstance(asked, Usage) or (isinstance(asked, Asked) and asked.command == "status"):
         if not may_read(role):
             return _refusal(asked, say.cannot_read(asked.sender))
@@ -79,6 +79,11 @@ def admit(github: GitHub, asked: Request) -> Admission:
         text = say.budget_too_long(asked.budget_s or 0, config.budget.max_s)
         raise UserError(text, "refused")
     return Admission(is_ours=True, config=config)
+
+
+def is_nights_own(asked: Request, config: RepositoryConfig) -> bool:
+    """Whether a night started this by itself, and the repository says that it may."""
+    return isinstance(asked, Start) and asked.merged is not None and config.nightly.regenerate
 
 
 def _refusal(asked: Request, text: str) -> Admission:

@@ -12,9 +12,10 @@ from bot import events
 from bot.commands import MAX_GUIDANCE_CHARS, Command, CommandFault, parse_command
 from bot.config import DEFAULT_LABEL, STATE_PREFIX
 from bot.plain_text import plain_text
-from bot.records import Asked, Decision, Regenerate, RunMoved, Start, Usage
+from bot.records import Asked, Decision, NightEnded, Regenerate, RunMoved, Start, Usage
 
 REQUEST_LABEL = DEFAULT_LABEL
+NIGHTLY_PATH = ".github/workflows/nightly.yml"
 INVALID_LABEL = f"{STATE_PREFIX}invalid"
 BRANCH = re.compile(r"^kernel/([1-9][0-9]*)-([a-z][a-z0-9-]*)$")
 _REQUEST_ID = re.compile(r"\bkw-[0-9a-f]{16}\b")
@@ -48,10 +49,14 @@ def decide(event: events.Event, bot_login: str) -> Decision | None:
     return None
 
 
-def _decide_run(event: events.WorkflowRunEvent) -> RunMoved | None:
+def _decide_run(event: events.WorkflowRunEvent) -> RunMoved | NightEnded | None:
     if event.action not in _RUN_ACTIONS:
         return None
     run = event.workflow_run
+    if run.path.partition("@")[0] == NIGHTLY_PATH:
+        if event.action != "completed":
+            return None
+        return NightEnded(run_id=run.id, attempt=run.run_attempt)
     request_id = find_request_id(f"{run.display_title} {run.name or ''}")
     return RunMoved(request_id=request_id) if request_id else None
 

@@ -19,12 +19,13 @@ from bot.github_api import GitHub, Pull
 from bot.handlers import branch_name
 from bot.messages import comments as say
 from bot.messages.pull_request import request_trailer
-from bot.records import FaultRow, Job, Prepared, Regenerate
+from bot.records import FaultRow, Job, Prepared, Regenerate, Start
 from bot.review import read_feedback
 from bot.tools import Tools
 from runner.contract import (
     MAX_DISPATCH_CHARS,
     Budget,
+    Feedback,
     KernelRequest,
     KernelResources,
 )
@@ -42,7 +43,9 @@ def prepare(github: GitHub, tools: Tools, job: Job) -> Prepared:
     base_sha = github.branch_head(ref)
     if base_sha is None:
         raise UserError(say.empty_repository())
-    if job.head_sha is None:
+    if isinstance(job.cause, Start) and job.cause.merged is not None:
+        prepared = _from_merged(github, job, base_sha, job.cause)
+    elif job.head_sha is None:
         prepared = _from_issue(github, job, base_sha)
     else:
         prepared = _from_branch(github, job, base_sha, tools.login)
@@ -87,6 +90,33 @@ def _from_issue(github: GitHub, job: Job, base_sha: str) -> Prepared:
         budget=Budget(wall_clock_s=form.budget_s or job.config.budget.default_s),
     )
     return _sized(request, slug, job.config)
+
+
+def _from_merged(github: GitHub, job: Job, base_sha: str, cause: Start) -> Prepared:
+    """Spec and kernel as the default branch has them: a night found that kernel in trouble."""
+    slug = cause.merged or ""
+    pull = standing_pull(github, branch_name(job.issue_number, slug))
+    if pull is not None:
+        raise UserError(say.pull_exists(pull.number, state=pull_state(pull)), "refused")
+    folder = f"{job.config.problems_folder}/{slug}"
+    texts = {name: github.read_file(f"{folder}/{name}", base_sha) for name in SPEC_FILES}
+    kernel = github.read_file(f"{folder}/kernel.py", base_sha)
+    problem_toml, reference_py = texts["problem.toml"], texts["reference.py"]
+    if problem_toml is None or reference_py is None or kernel is None:
+        raise UserError(say.incomplete_branch(github.default_branch()))
+    request = KernelRequest(
+        **_identity(job, base_sha),
+        problem_toml=problem_toml,
+        reference_py=reference_py,
+        baseline_py=texts["baseline.py"],
+        budget=Budget(wall_clock_s=job.config.budget.default_s),
+        feedback=Feedback(author=cause.sender, text=cause.finding),
+        parent_kernel=kernel,
+        parent_head_sha=base_sha,
+    )
+    before = read_resources(github.read_file(f"{folder}/results.json", base_sha))
+    known = {"before": before, "kernel_sha256": sha256_hex(kernel)}
+    return _sized(request, slug, job.config).model_copy(update=known)
 
 
 def _from_branch(github: GitHub, job: Job, base_sha: str, login: str) -> Prepared:

@@ -16,7 +16,7 @@ from bot.handlers import branch_name
 from bot.messages import comments as say
 from bot.messages import pull_request as text
 from bot.preparation import check_own_pull, pull_state, standing_pull
-from bot.records import Collected, Committed, Job, Prepared, Published
+from bot.records import Collected, Committed, Job, Prepared, Published, Start
 from bot.tools import Tools
 
 # A tree made a moment ago can be unknown to the commit that names it.
@@ -100,7 +100,9 @@ def _default_head(github: GitHub, job: Job, prepared: Prepared) -> str:
     if head_sha is None:
         raise UserError(say.empty_repository())
     folder = f"{job.config.problems_folder}/{prepared.slug}"
-    if github.read_file(f"{folder}/problem.toml", head_sha) is not None:
+    # A night's own start is about a kernel that is there, and replaces it.
+    is_merged = isinstance(job.cause, Start) and job.cause.merged == prepared.slug
+    if not is_merged and github.read_file(f"{folder}/problem.toml", head_sha) is not None:
         raise UserError(say.folder_appeared(folder, ref))
     return head_sha
 

@@ -19,12 +19,14 @@ from bot.handlers import read_branch_name
 from bot.making_way import Way, make_way
 from bot.messages import comments as say
 from bot.messages import refusals
+from bot.nightly_records import NightJob
 from bot.preparation import SPEC_FILES
 from bot.records import (
     Asked,
     Choice,
     Delivery,
     Job,
+    NightEnded,
     Note,
     Opening,
     Regenerate,
@@ -53,6 +55,16 @@ def receive(steps: Steps, tools: Tools, requests: Requests, delivery: Delivery) 
     decision = delivery.decision
     if isinstance(decision, RunMoved):
         requests.tell(decision.request_id, Note(kind="moved"), delivery.delivery_id)
+        return
+    if isinstance(decision, NightEnded):
+        requests.start_night(
+            NightJob(
+                repository=delivery.repository,
+                installation_id=delivery.installation_id,
+                run_id=decision.run_id,
+                attempt=decision.attempt,
+            )
+        )
         return
     desk = Desk(steps=steps, tools=tools, requests=requests, delivery=delivery)
     try:
@@ -125,7 +137,7 @@ def _read(desk: Desk, cause: Start | Regenerate, config: RepositoryConfig) -> Op
 def find_pull(desk: Desk, label: str) -> Pull:
     """Our pull request that the delivery is about. Raises UserError where there is none."""
     github, asked = desk.github(), desk.delivery.decision
-    if isinstance(asked, RunMoved | Start):
+    if isinstance(asked, RunMoved | NightEnded | Start):
         raise TypeError("a label and a run are about no pull request")
     on_pull = asked.pull_number is not None if isinstance(asked, Regenerate) else asked.on_pull
     if on_pull:

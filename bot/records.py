@@ -26,12 +26,16 @@ class Start(Record):
     """Someone labelled an issue: make its first kernel, or try again.
 
     `label` is the one that was added: only the repository's configuration says what it means.
+    `merged` names a kernel of the default branch that a night found in trouble, and `finding` says
+    how: nobody asked then but the repository's own configuration. No payload sets them.
     """
 
     kind: Literal["start"] = "start"
     issue_number: int
     sender: str
     label: str = DEFAULT_LABEL
+    merged: str | None = None
+    finding: str = ""
 
 
 class Voice(Record):
@@ -109,7 +113,17 @@ class RunMoved(Record):
     request_id: str
 
 
-Decision = Annotated[Start | Regenerate | Asked | Usage | RunMoved, Field(discriminator="kind")]
+class NightEnded(Record):
+    """A run of the nightly workflow has ended: take its results."""
+
+    kind: Literal["night"] = "night"
+    run_id: int
+    attempt: int
+
+
+Decision = Annotated[
+    Start | Regenerate | Asked | Usage | RunMoved | NightEnded, Field(discriminator="kind")
+]
 
 
 class Note(Record):

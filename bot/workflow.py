@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from bot import checks, dispatch, intake, preparation, pull_request
 from bot.errors import End, UserError
+from bot.gate import is_nights_own
 from bot.gathering import gather
 from bot.github_api import GitHub
 from bot.labels import Shown
@@ -156,6 +157,8 @@ class _Generation:
     def _check_permission(self) -> None:
         sender = self.job.cause.sender
         config = self.job.config
+        if is_nights_own(self.job.cause, config):
+            return
         if not may_ask(sender, self._github().role(sender), config.who_may_ask):
             raise UserError(refused(sender, config), "refused")
 

@@ -12,11 +12,14 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from runner.contract import Budget
+from runner.nightly.worklist import Shard
 
 DEFAULT_TIMEOUT_S = 120.0
 DEFAULT_ROUNDS = 100
 MAX_ROUNDS = 100_000
 MAX_STREAMS = 64  # the contract's limit
+MAX_SHARDS = 1_000
+_LEG, _COMMIT = re.compile(r"[a-z][a-z0-9-]{0,31}"), re.compile(r"[0-9a-f]{40}")
 _BUDGET = re.compile(r"(?P<count>\d+(?:\.\d+)?)(?P<unit>[smh])")
 _UNIT_S = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
@@ -31,14 +34,18 @@ def make_parser() -> argparse.ArgumentParser:
     generate = commands.add_parser("generate", help="run the loop and write a result bundle")
     verify = commands.add_parser("verify", help="judge one kernel")
     bench = commands.add_parser("bench", help="time one kernel against the problem's baselines")
+    reverify = commands.add_parser(
+        "reverify", help="judge every merged kernel again, for the night"
+    )
     doctor = commands.add_parser("doctor", help="say what this machine can do, and what it lacks")
     _add_generate(generate)
     _add_verify(verify)
     _add_bench(bench)
+    _add_reverify(reverify)
     doctor.add_argument("--json", action="store_true", help="one JSON object on stdout")
     for command in (verify, bench):
         _add_judging(command)
-    for command in (generate, verify, bench):
+    for command in (generate, verify, bench, reverify):
         command.add_argument(
             "--allow-no-sandbox",
             action="store_true",
@@ -78,11 +85,7 @@ def _add_generate(generate: argparse.ArgumentParser) -> None:
 
 
 def _add_verify(verify: argparse.ArgumentParser) -> None:
-    verify.add_argument(
-        "--device",
-        choices=("cpu", "cuda"),
-        help="where the kernel runs (default: cuda where PyTorch sees a GPU, else cpu)",
-    )
+    _add_device(verify)
     verify.add_argument(
         "--quick",
         action="store_true",
@@ -103,13 +106,42 @@ def _add_bench(bench: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_judging(command: argparse.ArgumentParser) -> None:
-    """What `verify` and `bench` have in common."""
-    command.add_argument("problem", type=Path, metavar="PROBLEM_DIR")
-    command.add_argument(
-        "--kernel", type=Path, metavar="FILE", help="default: PROBLEM_DIR/kernel.py"
+def _add_reverify(reverify: argparse.ArgumentParser) -> None:
+    reverify.add_argument("problems", type=Path, metavar="PROBLEMS_DIR")
+    reverify.add_argument("--out", type=Path, required=True, metavar="DIR")
+    reverify.add_argument(
+        "--shard", type=_shard, default=Shard(), metavar="I/N", help="part I of N (default: 1/1)"
     )
-    command.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    reverify.add_argument(
+        "--time-budget",
+        type=parse_budget_s,
+        metavar="TIME",
+        help="begin no kernel after so long, such as 90m; what is left over is 'not run'",
+    )
+    reverify.add_argument(
+        "--history", type=Path, metavar="PATH", help="earlier nights: a .jsonl file, or a folder"
+    )
+    reverify.add_argument(
+        "--leg",
+        type=_leg,
+        default="pinned",
+        metavar="NAME",
+        help="which versions these are: nights are compared within a leg (default: %(default)s)",
+    )
+    reverify.add_argument("--commit", type=_commit, metavar="SHA", help="recorded in night.json")
+    _add_device(reverify)
+    _add_timeout(reverify)
+
+
+def _add_device(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--device",
+        choices=("cpu", "cuda"),
+        help="where the kernel runs (default: cuda where PyTorch sees a GPU, else cpu)",
+    )
+
+
+def _add_timeout(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--timeout",
         type=_seconds,
@@ -117,6 +149,16 @@ def _add_judging(command: argparse.ArgumentParser) -> None:
         metavar="S",
         help="seconds for one verdict (default: %(default)g)",
     )
+
+
+def _add_judging(command: argparse.ArgumentParser) -> None:
+    """What `verify` and `bench` have in common."""
+    command.add_argument("problem", type=Path, metavar="PROBLEM_DIR")
+    command.add_argument(
+        "--kernel", type=Path, metavar="FILE", help="default: PROBLEM_DIR/kernel.py"
+    )
+    command.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    _add_timeout(command)
 
 
 def parse_budget_s(text: str) -> float:
@@ -149,6 +191,28 @@ def _streams(text: str) -> int:
     if not 1 <= count <= MAX_STREAMS:
         raise argparse.ArgumentTypeError(f"{text!r} is not from 1 to {MAX_STREAMS}")
     return count
+
+
+def _shard(text: str) -> Shard:
+    index, slash, count = text.partition("/")
+    if not slash:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a part such as 2/4")
+    shard = Shard(index=_whole_number(index), count=_whole_number(count))
+    if not 1 <= shard.index <= shard.count <= MAX_SHARDS:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a part from 1/N to N/N")
+    return shard
+
+
+def _leg(text: str) -> str:
+    if _LEG.fullmatch(text) is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a name such as pinned")
+    return text
+
+
+def _commit(text: str) -> str:
+    if _COMMIT.fullmatch(text) is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a commit of 40 digits")
+    return text
 
 
 def _rounds(text: str) -> int:

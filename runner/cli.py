@@ -1,8 +1,9 @@
-"""The command line: `generate`, `verify`, `bench` and `doctor`.
+"""The command line: `generate`, `verify`, `bench`, `reverify` and `doctor`.
 
 Owns the exit codes and the one line that a failure is told in. Exit codes: `generate` 0 = a bundle
-was written; `verify` and `bench` 0 = PASSED, 1 = any other verdict; `doctor` 0 = generated code
-can be verified here, 1 = it cannot; 2 = misuse, or the machine failed.
+was written; `verify` and `bench` 0 = PASSED, 1 = any other verdict; `reverify` 0 = every kernel is
+right and none is slower, 1 = look at the night; `doctor` 0 = generated code can be verified here,
+1 = it cannot; 2 = misuse, or the machine failed.
 """
 
 from __future__ import annotations
@@ -122,6 +123,29 @@ def _bench(arguments: argparse.Namespace, settings: Settings) -> int:
     return EXIT_OK if passed else EXIT_NOT_PASSED
 
 
+def _reverify(arguments: argparse.Namespace, settings: Settings) -> int:
+    from runner.environment import choose_device
+    from runner.nightly.command import run_reverify
+    from runner.nightly.night import Plan
+    from runner.verifier.options import VerifyOptions
+
+    plan = Plan(
+        problems=arguments.problems,
+        out=arguments.out,
+        shard=arguments.shard,
+        leg=arguments.leg,
+        commit=arguments.commit,
+        time_budget_s=arguments.time_budget,
+        history=arguments.history,
+    )
+    options = VerifyOptions(
+        device=choose_device(arguments.device),
+        timeout_s=arguments.timeout,
+        allow_no_sandbox=arguments.allow_no_sandbox or settings.allow_no_sandbox,
+    )
+    return EXIT_OK if run_reverify(plan, options) else EXIT_NOT_PASSED
+
+
 def _doctor(arguments: argparse.Namespace, _: Settings) -> int:
     from runner.doctor import run_doctor
 
@@ -132,6 +156,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace, Settings], int]] = {
     "generate": _generate,
     "verify": _verify,
     "bench": _bench,
+    "reverify": _reverify,
     "doctor": _doctor,
 }
 

@@ -43,6 +43,9 @@ def run(row: dict[str, Any]) -> Run:
         conclusion=row.get("conclusion"),
         attempt=row.get("run_attempt") or 1,
         repository_id=(row.get("repository") or {}).get("id"),
+        path=str(row.get("path") or "").partition("@")[0],
+        event=row.get("event") or "",
+        branch=row.get("head_branch") or "",
     )
 
 

@@ -72,6 +72,17 @@ class Repository:
         rows = self._rest.pages(f"{self._root}/issues", labels=label, state="open")
         return [int(row["number"]) for row in rows if "pull_request" not in row]
 
+    def issues_of(self, login: str) -> list[Issue]:
+        rows = self._rest.pages(f"{self._root}/issues", creator=login, state="all")
+        return [decode.issue(row) for row in rows if "pull_request" not in row]
+
+    def create_issue(self, title: str, body: str, label: str) -> int:
+        return int(self._post("/issues", title=title, body=body, labels=[label])["number"])
+
+    def edit_issue(self, number: int, title: str, body: str, *, is_open: bool) -> None:
+        state = "open" if is_open else "closed"
+        self._patch(f"/issues/{number}", title=title, body=body, state=state)
+
     def labellings(self, number: int) -> list[Labelling]:
         rows = self._rest.pages(f"{self._root}/issues/{number}/events")
         return [decode.labelling(row) for row in rows if row["event"] == "labeled"]
@@ -152,6 +163,10 @@ class Repository:
             if error.status != 409:  # it has ended
                 raise
 
+    def artifact_names(self, run_id: int) -> list[str]:
+        rows = self._rest.pages(f"{self._root}/actions/runs/{run_id}/artifacts", "artifacts")
+        return [str(row["name"]) for row in rows if not row["expired"]]
+
     def download_artifact(self, run_id: int, name: str, max_bytes: int) -> bytes | None:
         path = f"{self._root}/actions/runs/{run_id}/artifacts"
         for row in self._rest.pages(path, "artifacts"):
@@ -199,15 +214,17 @@ class Repository:
         encoded = base64.b64encode(content).decode()
         return str(self._post("/git/blobs", content=encoded, encoding="base64")["sha"])
 
-    def create_tree(self, base_tree_sha: str, blobs: Mapping[str, str]) -> str:
+    def create_tree(self, base_tree_sha: str | None, blobs: Mapping[str, str]) -> str:
         rows = [
             {"path": path, "mode": "100644", "type": "blob", "sha": sha}
             for path, sha in sorted(blobs.items())
         ]
-        return str(self._post("/git/trees", base_tree=base_tree_sha, tree=rows)["sha"])
+        base = {} if base_tree_sha is None else {"base_tree": base_tree_sha}
+        return str(self._post("/git/trees", **base, tree=rows)["sha"])
 
-    def create_commit(self, message: str, tree_sha: str, parent_sha: str) -> str:
-        answer = self._post("/git/commits", message=message, tree=tree_sha, parents=[parent_sha])
+    def create_commit(self, message: str, tree_sha: str, parent_sha: str | None) -> str:
+        parents = [] if parent_sha is None else [parent_sha]
+        answer = self._post("/git/commits", message=message, tree=tree_sha, parents=parents)
         return str(answer["sha"])
 
     def create_branch(self, branch: str, sha: str) -> None:

@@ -40,7 +40,10 @@ class Comment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """One workflow run. `conclusion` is None until it is completed."""
+    """One workflow run. `conclusion` is None until it is completed.
+
+    `path` of its workflow's file, the `event` that started it, and the `branch` that it is of.
+    """
 
     id: int
     url: str
@@ -49,6 +52,9 @@ class Run:
     conclusion: str | None
     attempt: int
     repository_id: int | None = None
+    path: str = ""
+    event: str = ""
+    branch: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,6 +169,18 @@ class GitHub(Protocol):
         """The numbers of the open issues (no pull requests) with that label."""
         ...
 
+    def issues_of(self, login: str) -> list[Issue]:
+        """The issues (no pull requests) that `login` opened, open and closed, newest first."""
+        ...
+
+    def create_issue(self, title: str, body: str, label: str) -> int:
+        """Open an issue: its number."""
+        ...
+
+    def edit_issue(self, number: int, title: str, body: str, *, is_open: bool) -> None:
+        """Change an issue's words, and whether it is open, in one step."""
+        ...
+
     def labellings(self, number: int) -> list[Labelling]:
         """Who put which label on an issue, oldest first."""
         ...
@@ -192,6 +210,10 @@ class GitHub(Protocol):
         """Ask for the run's end; nothing where it has ended."""
         ...
 
+    def artifact_names(self, run_id: int) -> list[str]:
+        """The names of the run's artifacts that are still kept."""
+        ...
+
     def download_artifact(self, run_id: int, name: str, max_bytes: int) -> bytes | None:
         """The artifact's zip; None where the run has none of that name that is still kept.
 
@@ -214,8 +236,14 @@ class GitHub(Protocol):
         ...
 
     def create_blob(self, content: bytes) -> str: ...
-    def create_tree(self, base_tree_sha: str, blobs: Mapping[str, str]) -> str: ...
-    def create_commit(self, message: str, tree_sha: str, parent_sha: str) -> str: ...
+    def create_tree(self, base_tree_sha: str | None, blobs: Mapping[str, str]) -> str:
+        """`base_tree_sha` with `blobs` by path; None: with nothing else in it."""
+        ...
+
+    def create_commit(self, message: str, tree_sha: str, parent_sha: str | None) -> str:
+        """A commit; without a parent the first one of a history of its own."""
+        ...
+
     def create_branch(self, branch: str, sha: str) -> None: ...
     def move_branch(self, branch: str, sha: str) -> None:
         """Fast-forward only: raises GitHubError (422) where someone else moved it."""

@@ -50,15 +50,20 @@ class Act:
         variables: Mapping[str, str] = _NOTHING,
         secrets: Mapping[str, str] = _NOTHING,
         path: str,
+        matrix: str | None = None,
         limit_s: float = 30,
     ) -> Ran:
-        """Dispatch the workflow with those inputs, `path` being the job's PATH."""
+        """Dispatch the workflow with those inputs, `path` being the job's PATH.
+
+        `matrix` such as `leg:pinned` runs that row alone.
+        """
         (self.folder / "event.json").write_text(json.dumps({"inputs": dict(inputs)}))
         artifacts = self.folder / "artifacts"
         environment = {"ARTIFACT_STORE": artifacts, "CHECKOUT_SOURCE": self.checkout or ""}
         given = [f"--workflows=.github/workflows/{self.workflow.name}"]
         given += ["--eventpath=../event.json", "--platform=gpu=-self-hosted"]
         given += ["--no-cache-server", "--no-skip-checkout"]
+        given += [f"--matrix={matrix}"] if matrix else []
         given += [f"--env={name}={value}" for name, value in environment.items()]
         given += [f"--var={name}={value}" for name, value in variables.items()]
         given += [f"--secret={name}={value}" for name, value in secrets.items()]

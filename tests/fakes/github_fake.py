@@ -48,6 +48,7 @@ class FakeRun:
     inputs: Mapping[str, str]
     states: list[tuple[str, str | None]]
     artifact: bytes | None
+    named: dict[str, bytes] = field(default_factory=dict)  # further artifacts
 
 
 @dataclass
@@ -74,6 +75,7 @@ class FakeGitHub:
     hook_tries: list[HookDelivery] = field(default_factory=list)
     redelivered: list[int] = field(default_factory=list)
     edits: list[str] = field(default_factory=list)
+    titles: dict[int, str] = field(default_factory=dict)  # of the issues that we opened
     next_id: int = 100
 
     def __post_init__(self) -> None:
@@ -90,6 +92,21 @@ class FakeGitHub:
     def open_issue(self, number: int, body: str, labels: tuple[str, ...] = ()) -> None:
         self.issues[number] = Issue(number=number, body=body, is_open=True, labels=labels)
         self.threads.setdefault(number, [])
+
+    def end_night(self, artifacts: dict[str, bytes], **changes: Any) -> int:
+        """A run of the nightly workflow that has ended, with these artifacts."""
+        run_id = self._id()
+        fields = {
+            "status": "completed", "conclusion": "success", "path": ".github/workflows/nightly.yml",
+            "event": "schedule", "branch": "main",
+        }  # fmt: skip
+        url = f"https://github.example/{REPOSITORY}/actions/runs/{run_id}"
+        run = Run(id=run_id, url=url, title="nightly", attempt=1, **{**fields, **changes})
+        states = [(run.status, run.conclusion)]
+        self.runs[run_id] = FakeRun(
+            run=run, inputs={}, states=states, artifact=None, named=artifacts
+        )
+        return run_id
 
     def commit_as(self, author: str, branch: str, message: str, files: dict[str, bytes]) -> str:
         head = self.branches.get(branch)
@@ -189,6 +206,22 @@ class FakeGitHub:
         kept = tuple(label for label in issue.labels if label != name)
         self.issues[number] = replace(issue, labels=kept)
 
+    def issues_of(self, login: str) -> list[Issue]:
+        return [self.issues[number] for number in sorted(self.titles, reverse=True)]
+
+    def create_issue(self, title: str, body: str, label: str) -> int:
+        assert len(title) <= 256
+        assert len(body) <= 65_536
+        number = self._id()
+        self.open_issue(number, body, (label,))
+        self.titles[number] = title
+        return number
+
+    def edit_issue(self, number: int, title: str, body: str, *, is_open: bool) -> None:
+        assert len(body) <= 65_536
+        self.titles[number] = title
+        self.issues[number] = replace(self.issues[number], body=body, is_open=is_open)
+
     def open_issues(self, label: str) -> list[int]:
         return [n for n, issue in self.issues.items() if issue.is_open and label in issue.labels]
 
@@ -227,8 +260,12 @@ class FakeGitHub:
             fake.states.pop(0)
         return replace(fake.run, status=status, conclusion=conclusion)
 
+    def artifact_names(self, run_id: int) -> list[str]:
+        return list(self.runs[run_id].named)
+
     def download_artifact(self, run_id: int, name: str, max_bytes: int) -> bytes | None:
-        data = self.runs[run_id].artifact
+        fake = self.runs[run_id]
+        data = fake.named.get(name) if fake.named else fake.artifact
         if data is not None and len(data) > max_bytes:
             raise GitHubError(413, f"the artifact is larger than {max_bytes} bytes")
         return data
@@ -254,12 +291,12 @@ class FakeGitHub:
         self.blobs[sha] = content
         return sha
 
-    def create_tree(self, base_tree_sha: str, blobs: Mapping[str, str]) -> str:
-        tree = {**self.trees[base_tree_sha], **blobs}
+    def create_tree(self, base_tree_sha: str | None, blobs: Mapping[str, str]) -> str:
+        tree = {**(self.trees[base_tree_sha] if base_tree_sha else {}), **blobs}
         self.trees[sha1("tree", tree)] = tree
         return sha1("tree", tree)
 
-    def create_commit(self, message: str, tree_sha: str, parent_sha: str) -> str:
+    def create_commit(self, message: str, tree_sha: str, parent_sha: str | None) -> str:
         return self._new_commit(LOGIN, message, tree_sha, parent_sha)
 
     def create_branch(self, branch: str, sha: str) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from bot.nightly_records import NightJob
 from bot.records import Ended, Job, Note, Request, RunStarted, Standing, VerifyJob
 
 
@@ -19,6 +20,7 @@ class MemoryRequests:
 
     started: list[Job] = field(default_factory=list)
     verified: list[VerifyJob] = field(default_factory=list)
+    nights: list[NightJob] = field(default_factory=list)
     ends: dict[str, Ended] = field(default_factory=dict)
     told: list[tuple[str, Note, str]] = field(default_factory=list)
     known: dict[str, Request] = field(default_factory=dict)
@@ -58,6 +60,9 @@ class MemoryRequests:
 
     def start_verification(self, job: VerifyJob) -> None:
         self.verified.append(job)
+
+    def start_night(self, job: NightJob) -> None:
+        self.nights.append(job)
 
     def tell(self, request_id: str, note: Note, key: str) -> None:
         self.told.append((request_id, note, key))

@@ -45,11 +45,13 @@ def create_issue(call: Call) -> Reply:
 def list_issues(call: Call) -> Reply:
     repo = call.require("read")
     wanted = {name for name in call.ask("labels").split(",") if name}
-    state = call.ask("state", "open")
+    state, creator = call.ask("state", "open"), call.ask("creator")
     found = [
         issue
         for issue in reversed(repo.issues.values())
-        if state in ("all", issue.state) and wanted <= {label.name for label in issue.labels}
+        if state in ("all", issue.state)
+        and wanted <= {label.name for label in issue.labels}
+        and creator in ("", issue.user.login)
     ]
     return call.paged(found, lambda issue: issues.issue(call.base, repo, issue))
 
