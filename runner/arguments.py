@@ -32,9 +32,11 @@ def make_parser() -> argparse.ArgumentParser:
     verify = commands.add_parser("verify", help="judge one kernel")
     bench = commands.add_parser("bench", help="time one kernel against the problem's baselines")
     doctor = commands.add_parser("doctor", help="say what this machine can do, and what it lacks")
+    report = commands.add_parser("report", help="write a static site of all kernels")
     _add_generate(generate)
     _add_verify(verify)
     _add_bench(bench)
+    _add_report(report)
     doctor.add_argument("--json", action="store_true", help="one JSON object on stdout")
     for command in (verify, bench):
         _add_judging(command)
@@ -103,6 +105,30 @@ def _add_bench(bench: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_report(report: argparse.ArgumentParser) -> None:
+    report.add_argument("problems", type=Path, metavar="PROBLEMS_DIR")
+    report.add_argument("--out", type=Path, required=True, metavar="DIR")
+    report.add_argument(
+        "--history", type=Path, metavar="FILE", help="the nights, as history.jsonl of `reverify`"
+    )
+    report.add_argument(
+        "--repository",
+        type=_repository,
+        metavar="OWNER/NAME",
+        help="for links, where a kernel's own results name none",
+    )
+    report.add_argument(
+        "--github-url",
+        type=_web_address,
+        default="https://github.com",
+        metavar="URL",
+        help="where links to issues and pull requests lead (default: %(default)s)",
+    )
+    report.add_argument(
+        "--title", default="Kernels", help="the heading of the index (default: %(default)s)"
+    )
+
+
 def _add_judging(command: argparse.ArgumentParser) -> None:
     """What `verify` and `bench` have in common."""
     command.add_argument("problem", type=Path, metavar="PROBLEM_DIR")
@@ -129,6 +155,18 @@ def parse_budget_s(text: str) -> float:
         return Budget(wall_clock_s=budget_s).wall_clock_s
     except ValidationError:
         raise argparse.ArgumentTypeError(f"{text!r} is not above 0 and at most 6h") from None
+
+
+def _repository(text: str) -> str:
+    if not re.fullmatch(r"[\w.-]+/[\w.-]+", text, re.ASCII):
+        raise argparse.ArgumentTypeError(f"{text!r} is not OWNER/NAME")
+    return text
+
+
+def _web_address(text: str) -> str:
+    if not re.fullmatch(r"https?://[\w.:-]+(/[\w./-]*)?", text, re.ASCII):
+        raise argparse.ArgumentTypeError(f"{text!r} is not an http or https address")
+    return text.rstrip("/")
 
 
 def _whole_number(text: str) -> int:
