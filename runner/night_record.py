@@ -4,9 +4,9 @@ Owns the wire types and what ties a status to the figures that allow it. Torch-f
 report read them. Refuses unknown fields. Decides nothing: `runner.nightly` does.
 
     passed          correct; and as fast, against its baselines, as recorded, where that was timed
-    failed          the verifier said no, twice, in processes of their own; `failure` says where
+    failed          the verifier said no, in two runs or on two nights; `failure` says where
     regressed       correct, and slower against its baselines, shown by two runs of the same night
-    unclear         correct; its speed is suspected, but this night does not settle it
+    unclear         suspected of either, and this night does not settle it: opens and closes nothing
     not comparable  correct; no verdict on speed: another GPU, or nothing fitting was recorded
     not run         no verdict of any kind; `notes` say why. Never taken for 'passed'
 """
@@ -18,7 +18,7 @@ from datetime import date
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, ValidationError, model_validator
 
 from runner.contract import (
     Environment,
@@ -30,8 +30,9 @@ from runner.contract import (
     Wire,
     Workload,
 )
+from runner.errors import ContractError
 
-NIGHT_SCHEMA_VERSION = 1
+SCHEMA_VERSION = 1
 NIGHT_FILE, HISTORY_FILE = "night.json", "history.jsonl"
 MAX_KERNELS = 2_000
 MAX_TEXT_CHARS = 2_000
@@ -100,7 +101,7 @@ class KernelNight(Wire):
     reached in fresh processes. `environment`: None where no verdict was reached.
     """
 
-    schema_version: Literal[1] = NIGHT_SCHEMA_VERSION
+    schema_version: Literal[1] = 1
     night: date
     leg: Leg = "pinned"
     kernel: Slug
@@ -122,19 +123,24 @@ class KernelNight(Wire):
         if judged != (self.evaluation_status is not None) or judged != (self.runs > 0):
             raise ValueError("there is a verdict of the verifier exactly when a kernel was run")
         if judged and (self.environment is None or self.kernel_sha256 is None):
-            raise ValueError("a verdict without the kernel's digest or the machine it was reached on")
-        failed = self.status is NightStatus.FAILED
-        if failed != (self.failure is not None):
-            raise ValueError("a failure is told exactly when the status is 'failed'")
-        if judged and failed == (self.evaluation_status is EvaluationStatus.PASSED):
-            raise ValueError("the status and the verifier's verdict contradict each other")
-        if (failed or not judged) and self.timings:
+            raise ValueError("a verdict without the kernel's digest or the machine behind it")
+        passed = self.evaluation_status is EvaluationStatus.PASSED
+        if (self.failure is not None) != (judged and not passed):
+            raise ValueError("a failure is told exactly where the verifier said no")
+        if not passed and self.timings:
             raise ValueError("timings of a kernel that did not pass")
-        if failed and self.runs < 2:
-            raise ValueError("'failed' without a second run")
-        if self.status is NightStatus.REGRESSED:
-            self._check_regression()
+        self._check_status(passed)
         return self
+
+    def _check_status(self, passed: bool) -> None:
+        status = self.status
+        if status is NightStatus.FAILED and (passed or self.runs < 2):
+            raise ValueError("'failed' without a failure, or without a second run")
+        correct = (NightStatus.PASSED, NightStatus.REGRESSED, NightStatus.NOT_COMPARABLE)
+        if status in correct and not passed:
+            raise ValueError(f"{status.value!r} without a correct kernel")
+        if status is NightStatus.REGRESSED:
+            self._check_regression()
 
     def _check_regression(self) -> None:
         if self.runs < 2:
@@ -149,7 +155,7 @@ class Night(Wire):
     `complete` is False where the night was cut short; what was left over is 'not run'.
     """
 
-    schema_version: Literal[1] = NIGHT_SCHEMA_VERSION
+    schema_version: Literal[1] = 1
     night: date
     leg: Leg = "pinned"
     shard: Annotated[str, StringConstraints(pattern=r"^\d{1,4}/\d{1,4}$")] = "1/1"
@@ -174,5 +180,29 @@ def history_line(row: KernelNight) -> str:
 
 
 def parse_history(text: str) -> tuple[KernelNight, ...]:
-    """The rows of a `history.jsonl`. Raises pydantic.ValidationError at a line that is none."""
-    return tuple(KernelNight.model_validate_json(line) for line in text.splitlines() if line)
+    """The rows of a `history.jsonl`. Raises ContractError naming the line, or its schema version.
+
+    There is one version so far; a line of another one is refused, not guessed at.
+    """
+    rows = []
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            document = json.loads(line)
+            version = document.get("schema_version") if isinstance(document, dict) else None
+            if version != SCHEMA_VERSION:
+                found = f"{version!r:.40}"
+                raise ContractError(
+                    f"line {number} has schema version {found}; this reads {SCHEMA_VERSION}"
+                )
+            rows.append(KernelNight.model_validate(document))
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise ContractError(f"line {number}: {where}: {first['msg']}") from error
+        except (ValueError, RecursionError) as error:
+            if isinstance(error, ContractError):
+                raise
+            raise ContractError(f"line {number} is not JSON") from error
+    return tuple(rows)

@@ -9,16 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from runner.html_parts import Markup, element
 from runner.site.axis import Axis, axis_for, tick_text
+from runner.site.marks import MAX_LINES, line_mark, status_mark
 
 PLOT_PX, STRIP_PX, DATES_PX = 210, 26, 22
 HEIGHT_PX = PLOT_PX + STRIP_PX + DATES_PX
-_TOP_PX = 12
+_TOP_PX = 20
+# A name of a change takes about so much of the width.
+_NAME_SHARE = 0.3
 # The first and the last column keep clear of the frame.
 _INSET = 0.03
-MAX_LINES = 6  # so many marks are told apart; see `_mark`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +105,7 @@ def legend(lines: Sequence[Line]) -> Markup:
             "span",
             element(
                 "svg",
-                element("g", _mark(place, "8", 8), class_=f"line-{place}"),
+                element("g", line_mark(place, "8", 8), class_=f"line-{place}"),
                 class_="key",
                 aria_hidden="true",
             ),
@@ -111,39 +114,6 @@ def legend(lines: Sequence[Line]) -> Markup:
         for place, line in enumerate(lines)
     ]
     return element("p", *rows, class_="legend")
-
-
-def status_mark(kind: str, x: str, y: float) -> Markup:
-    """How a night went, by shape as well as by colour."""
-    shape = _STATUS_SHAPES.get(kind, _STATUS_SHAPES["unclear"])
-    return element("g", _glyph(shape, x, y), class_=f"status {kind.replace(' ', '-')}")
-
-
-_STATUS_SHAPES = {
-    "passed": "M-3.5 0 A3.5 3.5 0 1 0 3.5 0 A3.5 3.5 0 1 0 -3.5 0 Z",
-    "failed": "M-4.5 -4.5 L4.5 4.5 M-4.5 4.5 L4.5 -4.5",
-    "regressed": "M-5 -4 L5 -4 L0 5 Z",
-    "unclear": "M0 -5 L5 0 L0 5 L-5 0 Z",
-    "not comparable": "M-3.5 -3.5 H3.5 V3.5 H-3.5 Z",
-    "not run": "M-3.5 0 H3.5",
-}
-_LINE_SHAPES = (
-    "M-3 0 A3 3 0 1 0 3 0 A3 3 0 1 0 -3 0 Z",
-    "M-2.8 -2.8 H2.8 V2.8 H-2.8 Z",
-    "M0 -3.8 L3.8 3 L-3.8 3 Z",
-    "M0 -4 L4 0 L0 4 L-4 0 Z",
-    "M0 3.8 L3.8 -3 L-3.8 -3 Z",
-    "M-3.4 -3.4 L3.4 3.4 M-3.4 3.4 L3.4 -3.4",
-)
-
-
-def _glyph(path: str, x: str, y: float) -> Markup:
-    # Shares of the width are no coordinates of a path: a frame of its own puts it in its place.
-    return element("svg", element("path", d=path), x=x, y=f"{y:.1f}", overflow="visible")
-
-
-def _mark(line: int, x: str, y: float) -> Markup:
-    return _glyph(_LINE_SHAPES[line % MAX_LINES], x, y)
 
 
 def _x(place: float) -> str:
@@ -155,9 +125,7 @@ def _y(value: float, axis: Axis) -> float:
 
 
 def _rule(class_: str, x: tuple[str, str], y: tuple[float, float]) -> Markup:
-    return element(
-        "line", class_=class_, x1=x[0], x2=x[1], y1=f"{y[0]:.1f}", y2=f"{y[1]:.1f}"
-    )
+    return element("line", class_=class_, x1=x[0], x2=x[1], y1=f"{y[0]:.1f}", y2=f"{y[1]:.1f}")
 
 
 def _scale(axis: Axis) -> Markup:
@@ -179,32 +147,32 @@ def _grid(axis: Axis, reference: tuple[float, str] | None) -> list[Markup]:
         y = _y(value, axis)
         parts.append(_rule("reference", ("0", "100%"), (y, y)))
         parts.append(
-            element(
-                "text", name, class_="named", x="99.5%", y=f"{y - 5:.1f}", text_anchor="end"
-            )
+            element("text", name, class_="named", x="99.5%", y=f"{y - 5:.1f}", text_anchor="end")
         )
     return parts
 
 
 def _flags(columns: Sequence[Column]) -> list[Markup]:
     """Where another kernel, GPU or software began."""
-    parts = []
+    parts, free_from = [], 0.0
     for column in columns:
-        if column.flag:
-            x = _x(column.place)
-            parts.append(_rule("flag", (x, x), (_TOP_PX - 2, PLOT_PX + STRIP_PX)))
-            anchor = "end" if column.place > 0.85 else "start"
+        if not column.flag:
+            continue
+        x = _x(column.place)
+        parts.append(_rule("flag", (x, x), (_TOP_PX - 8, PLOT_PX + STRIP_PX)))
+        # Two names in one place would be none; the night's own words have each of them.
+        if column.place >= free_from:
+            anchor = "end" if column.place > 0.7 else "start"
             shift = "-4" if anchor == "end" else "4"
-            label = element(
-                "text", column.flag, x=x, y=str(_TOP_PX - 2), dx=shift, text_anchor=anchor
-            )
+            label = element("text", column.flag, x=x, y="9", dx=shift, text_anchor=anchor)
             parts.append(element("g", label, class_="flag-name"))
+            free_from = column.place + _NAME_SHARE
     return parts
 
 
 def _line(line: Line, place: int, columns: Sequence[Column], axis: Axis) -> Markup:
     parts = []
-    for before, after in zip(line.points, line.points[1:], strict=False):
+    for before, after in pairwise(line.points):
         ends = columns[before.column], columns[after.column]
         if ends[0].epoch == ends[1].epoch:
             x = _x(ends[0].place), _x(ends[1].place)
@@ -214,7 +182,7 @@ def _line(line: Line, place: int, columns: Sequence[Column], axis: Axis) -> Mark
         if point.low is not None and point.high is not None:
             ends_y = _y(point.low, axis), _y(point.high, axis)
             parts.append(_rule("whisker", (x0, x0), ends_y))
-        parts.append(_mark(place, x0, _y(point.value, axis)))
+        parts.append(line_mark(place, x0, _y(point.value, axis)))
     return element("g", *parts, class_=f"series line-{place % MAX_LINES}")
 
 
@@ -238,7 +206,7 @@ def _dates(columns: Sequence[Column]) -> list[Markup]:
 def _targets(columns: Sequence[Column]) -> list[Markup]:
     """A column's whole height answers to the pointer: a mark of 6 pixels is hard to hit."""
     places = [_INSET + (1 - 2 * _INSET) * column.place for column in columns]
-    middles = [(a + b) / 2 for a, b in zip(places, places[1:], strict=False)]
+    middles = [(a + b) / 2 for a, b in pairwise(places)]
     edges = [0.0, *middles, 1.0]
     return [
         element(

@@ -9,11 +9,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from runner.html_parts import Markup, element, fold, join, paragraph, section, table
+from runner.html_parts import Markup, element, fold, paragraph, section
 from runner.night_record import KernelNight, NightStatus, NightTiming
-from runner.site.chart import MAX_LINES, Chart, Column, Line, Point, draw, legend, status_mark
-from runner.site.standing import BASELINES_BY_RANK
-from runner.timing_text import ABSENT, ms_text, ratio_text
+from runner.site.chart import Chart, Column, Line, Point, draw, legend
+from runner.site.marks import MAX_LINES, status_mark
+from runner.site.night_text import night_table, told
+from runner.site.standing import BASELINES_BY_RANK, baseline_words
 
 STATUS_NOTES = {
     NightStatus.PASSED: "verified, and as fast as recorded",
@@ -28,11 +29,15 @@ Reading = Callable[[NightTiming], tuple[float, float | None, float | None] | Non
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measure:
-    """One figure of a workload that a chart shows."""
+    """One figure of a workload that a chart shows.
+
+    `against_record`: it compares the kernel with itself, and so has a chart beside the others.
+    """
 
     title: str
     reading: Reading
     reference: tuple[float, str] | None = None
+    against_record: bool = False
 
 
 def history_section(nights: Sequence[KernelNight]) -> Markup:
@@ -56,25 +61,27 @@ def history_section(nights: Sequence[KernelNight]) -> Markup:
 
 def _leg(nights: Sequence[KernelNight]) -> list[Markup]:
     columns = _columns(nights)
+    measures = _measures(nights)
     workloads = list(
         dict.fromkeys(str(timing.workload) for row in nights for timing in row.timings)
     )
     shown = workloads[:MAX_LINES]
-    charts = []
-    for measure in _measures(nights):
+    figures: dict[bool, list[Markup]] = {False: [], True: []}
+    for measure in measures:
         lines = tuple(Line(name=name, points=_points(nights, name, measure)) for name in shown)
         chart = Chart(
             title=measure.title, columns=columns, lines=lines, reference=measure.reference
         )
         body = [element("figcaption", measure.title), draw(chart), legend(lines)]
-        charts.append(element("figure", *body))
+        figures[measure.against_record].append(element("figure", *body))
+    groups = [element("div", *group, class_="charts") for group in figures.values() if group]
     left_out = len(workloads) - len(shown)
     more = f"{left_out} further workloads are in the table." if left_out else ""
-    parts = [element("div", *charts, class_="charts")] if charts else [_strip_alone(columns)]
+    parts = [element("div", *groups, class_="history") if groups else _strip_alone(columns)]
     parts.append(_status_legend(nights))
     if more:
         parts.append(paragraph(more, class_="quiet"))
-    return [*parts, fold(f"All {len(nights)} nights as a table", _night_table(nights))]
+    return [*parts, fold(f"All {len(nights)} nights as a table", night_table(nights))]
 
 
 def _strip_alone(columns: Sequence[Column]) -> Markup:
@@ -98,9 +105,9 @@ def _measures(nights: Sequence[KernelNight]) -> list[Measure]:
     ordered = sorted(names, key=lambda name: rank.get(name, len(rank)))
     measures = [
         Measure(
-            title=f"Ratio to {name}",
+            title=f"Times as fast as {baseline_words(name)}",
             reading=_ratio_to(name),
-            reference=(1.0, f"as fast as {name}"),
+            reference=(1.0, f"as fast as {baseline_words(name)}"),
         )
         for name in ordered
     ]
@@ -113,6 +120,7 @@ def _measures(nights: Sequence[KernelNight]) -> list[Measure]:
                 else (timing.speed, timing.speed_low, timing.speed_high)
             ),
             reference=(1.0, "as recorded"),
+            against_record=True,
         )
         measures.append(own)
     if timings:
@@ -147,16 +155,17 @@ def _columns(nights: Sequence[KernelNight]) -> tuple[Column, ...]:
     columns: list[Column] = []
     epoch, known = 0, _Known()
     for row in nights:
-        flags = known.changes(row)
-        epoch += bool({"new kernel", "other GPU"} & set(flags))
+        changes = known.changes(row)
+        epoch += bool(_NEW_EPOCH & set(changes))
+        flag = ", ".join(changes.values())
         columns.append(
             Column(
                 place=_place(row.night, first, last),
                 label=row.night.isoformat(),
-                told=told(row),
+                told=told(row) + (f"\nchanged: {flag}" if flag else ""),
                 kind=row.status.value,
                 epoch=epoch,
-                flag=", ".join(flags),
+                flag=flag,
             )
         )
     return tuple(columns)
@@ -167,49 +176,31 @@ def _place(night: date, first: date, last: date) -> float:
     return (night - first).days / days if days else 0.5
 
 
+# What the line of a chart does not cross: on its two sides stand figures of different things.
+_NEW_EPOCH = frozenset({"kernel", "GPU"})
+
+
 class _Known:
     """What the nights so far ran with, so that a change is seen past nights that ran nothing."""
 
     def __init__(self) -> None:
-        self._seen: dict[str, object] = {}
+        self._seen: dict[str, str] = {}
 
-    def changes(self, row: KernelNight) -> list[str]:
-        """What is no longer as it was when it was last known."""
+    def changes(self, row: KernelNight) -> dict[str, str]:
+        """What is no longer as it was when it was last known, and what it is now."""
         machine = row.environment
-        now: dict[str, object] = {"new kernel": row.kernel_sha256}
+        now = {"kernel": row.kernel_sha256}
         if machine is not None:
-            now["other GPU"] = machine.gpu
-            now["other torch"] = machine.torch
-            now["other Triton"] = machine.triton
-            now["other driver"] = machine.driver
+            now |= {"GPU": machine.gpu, "torch": machine.torch}
+            now |= {"triton": machine.triton, "driver": machine.driver}
         known = {name: value for name, value in now.items() if value is not None}
-        changed = [name for name in known if self._seen.get(name, known[name]) != known[name]]
+        changed = {
+            name: f"{name} {value[:12]}" if name != "GPU" else value.removeprefix("NVIDIA ")
+            for name, value in known.items()
+            if self._seen.get(name, value) != value
+        }
         self._seen.update(known)
         return changed
-
-
-def told(row: KernelNight) -> str:
-    """All figures of a night, one fact a line: what the pointer and a screen reader get."""
-    lines = [f"{row.night.isoformat()}: {row.status.value}"]
-    for timing in row.timings:
-        lines.append(f"{timing.workload}: {ms_text(timing.median_ms)}")
-        lines += [
-            f"  {known.name} {ratio_text(known.ratio)} "
-            f"[{ratio_text(known.low)}, {ratio_text(known.high)}]"
-            for known in timing.baselines
-        ]
-    if row.failure is not None:
-        lines.append(row.failure.summary)
-        if row.failure.workload is not None:
-            lines.append(f"fails at {row.failure.workload}")
-    lines += row.notes
-    if row.environment is not None:
-        machine = row.environment
-        lines.append(
-            f"{machine.gpu or 'no GPU'}, torch {machine.torch}, triton {machine.triton}"
-            + (f", driver {machine.driver}" if machine.driver else "")
-        )
-    return "\n".join(lines)
 
 
 def _status_legend(nights: Sequence[KernelNight]) -> Markup:
@@ -224,35 +215,3 @@ def _status_legend(nights: Sequence[KernelNight]) -> Markup:
         if count
     ]
     return element("p", *rows, class_="legend quiet")
-
-
-def _night_table(nights: Sequence[KernelNight]) -> Markup:
-    """The latest night first."""
-    rows: list[tuple[str, ...]] = []
-    bad: list[int] = []
-    for row in reversed(nights):
-        if row.status in (NightStatus.FAILED, NightStatus.REGRESSED):
-            bad.append(len(rows))
-        machine = row.environment
-        rows.append(
-            (
-                row.night.isoformat(),
-                row.status.value,
-                join(element("div", line) for line in _timing_lines(row)) or ABSENT,
-                (machine.gpu or "no GPU") if machine else ABSENT,
-                f"torch {machine.torch}, triton {machine.triton}" if machine else ABSENT,
-                (row.kernel_sha256 or ABSENT)[:12],
-                "; ".join([*([row.failure.summary] if row.failure else []), *row.notes]),
-            )
-        )
-    header = ("night", "verdict", "ratios [95 %]", "GPU", "software", "kernel", "notes")
-    return table(header, rows, bad_rows=bad)
-
-
-def _timing_lines(row: KernelNight) -> list[str]:
-    return [
-        f"{timing.workload}, {known.name}: {ratio_text(known.ratio)} "
-        f"[{ratio_text(known.low)}, {ratio_text(known.high)}]"
-        for timing in row.timings
-        for known in timing.baselines
-    ]

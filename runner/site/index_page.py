@@ -16,25 +16,26 @@ from runner.html_parts import (
     interval_bar,
     join,
     paragraph,
+    scale_axis,
     scale_of,
     section,
     share_bar,
 )
 from runner.night_record import KernelNight
 from runner.site.assets import render
-from runner.site.chart import status_mark
 from runner.site.folder import KernelFolder
 from runner.site.links import Forge, issue_link, pull_request_link
-from runner.site.standing import Standing, headline_text, why_no_headline
+from runner.site.marks import status_mark
+from runner.site.standing import Standing, baseline_words, headline_text, why_no_headline
 from runner.timing_text import ABSENT
 
-# Nights shown beside a kernel: two weeks.
-MAX_RECENT = 14
+# Nights shown beside a kernel.
+MAX_RECENT = 10
 _COLUMNS = (
     ("kernel", "text"),
     ("family", "text"),
     ("verdict", "text"),
-    ("against torch.compile [95 %]", "number"),
+    ("vs torch.compile [95 %]", "number"),
     ("of roofline", "number"),
     ("last nights", "none"),
     ("GPU", "text"),
@@ -88,9 +89,7 @@ def _tiles(entries: Sequence[Entry]) -> Markup:
         ("without a verdict", kinds["none"], "none"),
     ]
     tiles = [
-        element(
-            "div", element("dt", name), element("dd", str(count), class_=kind if count else "")
-        )
+        element("div", element("dt", name), element("dd", str(count), class_=kind if count else ""))
         for name, count, kind in rows
     ]
     nights = [row.night for entry in entries for row in entry.nights]
@@ -103,12 +102,13 @@ def _tiles(entries: Sequence[Entry]) -> Markup:
 def _table(entries: Sequence[Entry], forge: Forge) -> Markup:
     headlines = [entry.standing.headline for entry in entries if entry.standing.headline]
     scale = scale_of([value for row in headlines for value in (row.low, row.high)])
+    axis = scale_axis(scale) if headlines else ""
     head = [element("th", name, scope="col", data_sort=kind) for name, kind in _COLUMNS]
     body = [
         element(
             "tr",
             *(
-                element("td", cell.shown, data_key=cell.key, data_label=name)
+                element("td", cell.shown, data_key=cell.key, data_label=name, **_class_of(cell))
                 for cell, (name, _) in zip(_cells(entry, forge, scale), _COLUMNS, strict=True)
             ),
             data_kind=entry.standing.word,
@@ -119,6 +119,7 @@ def _table(entries: Sequence[Entry], forge: Forge) -> Markup:
         "table",
         element("thead", element("tr", *head)),
         element("tbody", *body),
+        element("tfoot", element("tr", element("td", colspan="3"), element("td", axis))),
         class_="kernels",
     )
     return element("div", whole, class_="scroll", tabindex="0")
@@ -138,10 +139,21 @@ def _cells(entry: Entry, forge: Forge, scale: tuple[float, float]) -> tuple[Cell
         _ratio(entry, scale),
         _roofline(standing),
         Cell(shown=_recent(entry.nights)),
-        Cell(shown=gpu or ABSENT, key=gpu or ""),
-        Cell(shown=verified or ABSENT, key=verified),
-        Cell(shown=join([part for link in links for part in (link, " ")]) or ABSENT),
+        Cell(shown=gpu.removeprefix("NVIDIA ") if gpu else ABSENT, key=gpu or ""),
+        Cell(
+            shown=element("span", verified, class_="verified") if verified else ABSENT,
+            key=verified,
+        ),
+        Cell(
+            shown=element("span", *(part for link in links for part in (link, " ")), class_="links")
+            if links
+            else ABSENT
+        ),
     )
+
+
+def _class_of(cell: Cell) -> dict[str, str]:
+    return {"class_": "absent"} if cell.shown == ABSENT else {}
 
 
 def _name(entry: Entry) -> Markup:
@@ -152,17 +164,17 @@ def _name(entry: Entry) -> Markup:
 
 def badge(standing: Standing) -> Markup:
     """The verdict's word, with its reason for whoever asks."""
-    return element(
-        "span", standing.word, class_=f"badge {standing.kind}", title=standing.reason
-    )
+    return element("span", standing.word, class_=f"badge {standing.kind}", title=standing.reason)
 
 
 def _ratio(entry: Entry, scale: tuple[float, float]) -> Cell:
     headline = entry.standing.headline
     if headline is None:
-        return Cell(shown=element("span", why_no_headline(entry.folder), class_="quiet"))
+        return Cell(
+            shown=element("span", why_no_headline(entry.folder, entry.standing), class_="quiet")
+        )
     # The column is about torch.compile: another baseline must not pass for it.
-    other = "" if headline.baseline == "compile" else f"vs {headline.baseline}"
+    other = "" if headline.baseline == "compile" else f"vs {baseline_words(headline.baseline)}"
     text = element("span", headline_text(headline), class_="figure")
     bar = interval_bar(headline.low, headline.ratio, headline.high, scale)
     note = element("span", other, class_="quiet") if other else ""
@@ -173,7 +185,7 @@ def _roofline(standing: Standing) -> Cell:
     if standing.roofline is None:
         return Cell(shown=ABSENT)
     low, high = standing.roofline
-    label = f"{low:.0%}" if f"{low:.0%}" == f"{high:.0%}" else f"{low:.0%} to {high:.0%}"
+    label = f"{low:.0%}" if f"{low:.0%}" == f"{high:.0%}" else f"{100 * low:.0f} to {high:.0%}"
     return Cell(shown=share_bar(low, label, allowance=False), key=f"{low:.6g}")
 
 
@@ -185,7 +197,7 @@ def _recent(nights: Sequence[KernelNight]) -> Markup:
         element(
             "g",
             element("title", f"{row.night} ({row.leg}): {row.status.value}"),
-            status_mark(row.status.value, str(8 + 13 * place), 8),
+            status_mark(row.status.value, str(8 + 11 * place), 8),
         )
         for place, row in enumerate(shown)
     ]
@@ -195,7 +207,7 @@ def _recent(nights: Sequence[KernelNight]) -> Markup:
         "svg",
         *marks,
         class_="recent",
-        width=str(3 + 13 * len(shown)),
+        width=str(3 + 11 * len(shown)),
         height="16",
         role="img",
         aria_label=f"the last {len(shown)} nights: {label}",

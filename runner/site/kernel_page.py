@@ -34,16 +34,26 @@ from runner.site.index_page import Entry, badge
 from runner.site.links import Forge, issue_link, pull_request_link
 from runner.site.matrix import matrix_section
 from runner.site.results import Results
-from runner.site.standing import headline_text, why_no_headline
-from runner.timing_text import ABSENT
+from runner.site.standing import baseline_words, why_no_headline
+from runner.timing_text import ABSENT, ratio_text
 
 MAX_ATTEMPT_ROWS = 200
+_CARDS = {
+    "History": "history",
+    "Pictures": "pictures",
+    "Errors": "matrix",
+    "Speed": "speed",
+    "Compiled": "resources",
+    "Source": "kernel",
+    "Problem": "problem",
+    "Run": "making",
+}
 
 
 def render_kernel(entry: Entry, forge: Forge) -> str:
     """The page as HTML."""
     folder = entry.folder
-    parts = [_back(), _header(entry, forge)]
+    parts = [_header(entry, forge)]
     if folder.faults or folder.edited:
         parts.append(_warnings(folder))
     parts.append(history_section(entry.nights))
@@ -55,11 +65,18 @@ def render_kernel(entry: Entry, forge: Forge) -> str:
         parts.append(problem_section(folder.problem))
     if folder.results is not None:
         parts.append(_making(folder.results))
-    return render(f"{folder.name}: {entry.standing.word}", join(parts))
+    return render(f"{folder.name}: {entry.standing.word}", join([_ways(parts), *parts]))
 
 
-def _back() -> Markup:
-    return element("nav", element("a", "All kernels", href="../index.html"))
+def _ways(parts: list[Markup]) -> Markup:
+    """Back to the index, and to the cards that people come for."""
+    links = [element("a", "All kernels", href="../index.html")]
+    links += [
+        element("a", name, href=f"#{id_}")
+        for name, id_ in _CARDS.items()
+        if any(part.startswith(f'<section id="{id_}">') for part in parts)
+    ]
+    return element("nav", *(part for link in links for part in (link, " ")))
 
 
 def _header(entry: Entry, forge: Forge) -> Markup:
@@ -84,18 +101,22 @@ def _tiles(entry: Entry) -> Markup:
     headline = standing.headline
     tiles: list[tuple[str, str, str]] = []
     if headline is None:
-        tiles.append(("speed", ABSENT, why_no_headline(folder)))
+        tiles.append(("speed", ABSENT, why_no_headline(folder, standing)))
     else:
         count = f"{headline.workloads} workload{'s' if headline.workloads > 1 else ''}"
-        note = f"geometric mean of {count}, 95 %"
-        tiles.append((f"against {headline.baseline}", headline_text(headline), note))
+        low, high = ratio_text(headline.low), ratio_text(headline.high)
+        note = f"{low} to {high} (95 %), geometric mean of {count}"
+        name = f"times as fast as {baseline_words(headline.baseline)}"
+        tiles.append((name, ratio_text(headline.ratio), note))
     if standing.roofline is not None:
-        low, high = standing.roofline
-        tiles.append(("of roofline", f"{low:.0%} to {high:.0%}", "over the workloads"))
+        least, most = standing.roofline
+        tiles.append(("of roofline", f"{least:.0%} to {most:.0%}", "over the workloads"))
     tiles += _error_tile(folder.evaluation) if not folder.edited else []
     where = standing.environment
     if where is not None:
-        tiles.append(("judged on", where.gpu or "cpu", f"torch {where.torch}, triton {where.triton}"))
+        tiles.append(
+            ("judged on", where.gpu or "cpu", f"torch {where.torch}, triton {where.triton}")
+        )
     seen = standing.verified_on.isoformat() if standing.verified_on else ABSENT
     tiles.append(("verified", seen, "by a night" if standing.verified_on else "by no night yet"))
     return element(
@@ -152,9 +173,8 @@ def _evidence(folder: KernelFolder) -> list[Markup]:
         environment=results.environment,
         quick=False,
     )
-    note = (
-        "What follows is the verdict that was recorded when the kernel was made"
-        + (", about the files as they were then." if folder.edited else ".")
+    note = "What follows is the verdict that was recorded when the kernel was made" + (
+        ", about the files as they were then." if folder.edited else "."
     )
     parts = [paragraph(note, class_="quiet between")]
     if results.evaluation.correctness is not None:
@@ -170,18 +190,27 @@ def _making(results: Results) -> Markup:
         ("model", results.model),
         ("ended", results.stopped_because),
         ("generation", str(results.generation)),
-        ("time", f"{cost.wall_s:.1f} s; model {cost.model_s:.1f} s, verifier {cost.verifier_s:.1f} s"),
+        (
+            "time",
+            f"{cost.wall_s:.1f} s; model {cost.model_s:.1f} s, verifier {cost.verifier_s:.1f} s",
+        ),
         ("tokens", _tokens(results)),
         ("cost", "not known" if cost.usd is None else f"US$ {cost.usd:.2f}"),
     ]
     rows = [
-        (str(row.index), row.phase, row.status, "best so far" if row.kept else "", row.summary[:300])
+        (
+            str(row.index),
+            row.phase,
+            row.status,
+            "best so far" if row.kept else "",
+            row.summary[:300],
+        )
         for row in results.attempts[:MAX_ATTEMPT_ROWS]
     ]
     header = ("attempt", "phase", "status", "", "what the verifier said")
     left_out = len(results.attempts) - len(rows)
     more = paragraph(f"{left_out} further attempts are in results.json.") if left_out else ""
-    title = f"All {len(results.attempts)} attempts"
+    title = f"Every attempt ({len(results.attempts)})"
     tried = fold(title, table(header, rows, numeric=(0,)), more) if rows else ""
     return section("How it was made", table(("", ""), facts), tried, id_="making")
 

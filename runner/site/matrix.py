@@ -1,4 +1,4 @@
-"""Workloads × kinds of inputs at one look: how much of its error budget each comparison used.
+"""Workloads and kinds of inputs at one look: how much of its error budget each comparison used.
 
 Owns the table alone; the comparisons in full stand in the card on correctness.
 """

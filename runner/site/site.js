@@ -100,6 +100,7 @@ function makeReadout(chart) {
   };
   nights.forEach((night, place) => night.addEventListener("pointerenter", () => show(place)));
   plot.addEventListener("pointerleave", () => document.activeElement !== plot && hide());
+  window.addEventListener("resize", hide);
   plot.addEventListener("focus", () => show(here));
   plot.addEventListener("blur", hide);
   // A slider over nights: what arrow keys do there is known to every screen reader.

@@ -17,6 +17,7 @@ from runner.night_record import KernelNight, NightStatus
 from runner.site.folder import KernelFolder
 from runner.timing_text import ratio_text, why_not_measured
 
+_WORDS = {"compile": "torch.compile", "compile_max_autotune": "torch.compile max-autotune"}
 Kind = Literal["good", "even", "warn", "bad", "none"]
 # What a user would run who has no kernel; without it eager, then whatever was timed.
 BASELINES_BY_RANK = ("compile", "compile_max_autotune", "eager")
@@ -74,33 +75,62 @@ def standing_of(folder: KernelFolder, nights: Sequence[KernelNight]) -> Standing
     word, kind, reason = _night_words(folder, worst)
     if current[-1].night > worst.night:
         reason += f" Not run since: {current[-1].night} has no verdict."
-    timed = next((row for row in latest if row.timings), None)
+    failed = worst.status is NightStatus.FAILED
+    timed = next((row for row in latest if row.timings and _fits_the_record(row, folder)), None)
+    recorded = folder.results.environment if folder.results and not folder.edited else None
     return Standing(
         word=word,
         kind=kind,
         reason=reason,
         verified_on=worst.night,
-        environment=(timed or worst).environment,
-        headline=_headline_of_night(timed) if timed else _recorded_headline(folder),
-        roofline=_roofline(folder),
+        environment=timed.environment if timed else recorded or worst.environment,
+        # A wrong kernel has no speed.
+        headline=None
+        if failed
+        else (_headline_of_night(timed) if timed else _recorded_headline(folder)),
+        roofline=None if failed else _roofline(folder),
     )
 
 
 def _is_about(row: KernelNight, folder: KernelFolder) -> bool:
     """Whether the night looked at the kernel that is there now. 'Not run' looked at none."""
+    if folder.problem is not None and row.problem_sha256 not in (None, folder.problem.sha256):
+        return False
     return row.kernel_sha256 in (None, folder.kernel_sha256)
+
+
+def _fits_the_record(row: KernelNight, folder: KernelFolder) -> bool:
+    """Whether figures of both may stand side by side: times of two GPUs may not."""
+    evaluation = folder.evaluation
+    if evaluation is None or evaluation.performance is None or folder.results is None:
+        return True
+    return row.environment is not None and row.environment.gpu == folder.results.environment.gpu
 
 
 def _night_words(folder: KernelFolder, row: KernelNight) -> tuple[str, Kind, str]:
     leg = f"{row.night}, versions {row.leg}"
     if row.status in _TROUBLE:
-        told = row.failure.summary if row.failure else "; ".join(row.notes)
-        return row.status.value, _TROUBLE[row.status], f"{leg}: {told or row.status.value}."
+        told = [row.failure.summary] if row.failure else [*_slowest(row), *row.notes]
+        return row.status.value, _TROUBLE[row.status], f"{leg}: {'; '.join(told)}."
     word, kind = _outcome_words(folder)
     if row.status is NightStatus.NOT_COMPARABLE:
         notes = "; ".join(row.notes)
         return "correct", "even", f"{leg}: correct; speed not comparable. {notes}".strip()
     return word, kind, f"{leg}: verified with fresh inputs, as fast as recorded."
+
+
+def _slowest(row: KernelNight) -> list[str]:
+    """The workload that lost most against what was recorded."""
+    known = [
+        (timing.speed, timing.speed_low, timing.speed_high, timing.workload)
+        for timing in row.timings
+        if timing.speed is not None
+    ]
+    if not known:
+        return [row.status.value]
+    speed, low, high, workload = min(known, key=lambda figures: figures[0])
+    interval = f" [{low:.3f}, {high:.3f}]" if low is not None and high is not None else ""
+    return [f"{speed:.3f}{interval} times as fast as recorded at {workload}"]
 
 
 def _outcome_words(folder: KernelFolder) -> tuple[str, Kind]:
@@ -194,15 +224,22 @@ def _roofline(folder: KernelFolder) -> tuple[float, float] | None:
     return (min(shares), max(shares)) if shares else None
 
 
+def baseline_words(name: str) -> str:
+    """A baseline as people call it."""
+    return _WORDS.get(name, name)
+
+
 def headline_text(headline: Headline) -> str:
     """The ratio with its interval."""
     low, high = ratio_text(headline.low), ratio_text(headline.high)
     return f"{ratio_text(headline.ratio)} [{low}, {high}]"
 
 
-def why_no_headline(folder: KernelFolder) -> str:
+def why_no_headline(folder: KernelFolder, standing: Standing) -> str:
     """Why there is no ratio to show."""
     evaluation = folder.evaluation
+    if standing.word == NightStatus.FAILED:
+        return "none: it failed"
     if evaluation is None:
         return "not measured"
     if folder.edited:
