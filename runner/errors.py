@@ -8,7 +8,8 @@
     └── ReferenceFailed     the problem's own reference failed: the spec is at fault
     ContractError           wire data that breaks the contract (ValueError)
     ├── ProblemError        a problem folder or spec with faults; carries all of them
-    └── BundleError         a result bundle that fails its checks
+    ├── BundleError         a result bundle that fails its checks
+    └── ResultsError        a results.json that cannot be read, or of an unknown version
 
 A bad candidate is data (`runner.contract.Evaluation`), never an exception.
 """
@@ -87,3 +88,7 @@ class BundleError(ContractError):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+class ResultsError(ContractError):
+    """A results.json that cannot be read, or of a version that is not known here."""

@@ -98,8 +98,8 @@ def draw(chart: Chart) -> Markup:
     return element("div", _scale(axis), plot, class_="chart")
 
 
-def legend(lines: Sequence[Line]) -> Markup:
-    """Which mark is which workload."""
+def legend(lines: Sequence[Line], reference: tuple[float, str] | None) -> Markup:
+    """Which mark is which workload, and what the dashed line says."""
     rows = [
         element(
             "span",
@@ -113,6 +113,9 @@ def legend(lines: Sequence[Line]) -> Markup:
         )
         for place, line in enumerate(lines)
     ]
+    if reference is not None:
+        dashes = element("svg", _rule("reference", ("0", "100%"), (8, 8)), class_="key")
+        rows.append(element("span", dashes, reference[1]))
     return element("p", *rows, class_="legend")
 
 
@@ -143,12 +146,8 @@ def _grid(axis: Axis, reference: tuple[float, str] | None) -> list[Markup]:
     ticks = [(_y(tick, axis), "grid") for tick in axis.ticks()]
     parts = [_rule(kind, ("0", "100%"), (y, y)) for y, kind in ticks]
     if reference is not None:
-        value, name = reference
-        y = _y(value, axis)
+        y = _y(reference[0], axis)
         parts.append(_rule("reference", ("0", "100%"), (y, y)))
-        parts.append(
-            element("text", name, class_="named", x="99.5%", y=f"{y - 5:.1f}", text_anchor="end")
-        )
     return parts
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from runner.bundle import MAX_FILE_BYTES
 from runner.contract import Evaluation, sha256_hex
 from runner.errors import ContractError, ProblemError, RunnerError
+from runner.kernel_facts import kernel_digest
 from runner.problem import (
     BASELINE_FILE,
     REFERENCE_FILE,
@@ -23,7 +24,7 @@ from runner.problem import (
     parse_problem,
     problem_digest,
 )
-from runner.site.results import Results, read_results
+from runner.results import Results, read_results
 
 KERNEL_FILE = "kernel.py"
 RESULTS_FILE = "results.json"
@@ -47,7 +48,8 @@ class Picture:
 class KernelFolder:
     """What was found. None: not there, or not readable, which `faults` then says.
 
-    `edited` names the files that are not those of the recorded verdict.
+    `edited` names the files that are not those of the recorded verdict. `refused`: there is a
+    results.json, and it is none.
     """
 
     name: str
@@ -56,6 +58,7 @@ class KernelFolder:
     results: Results | None
     pictures: tuple[Picture, ...]
     edited: tuple[str, ...]
+    refused: bool
     faults: tuple[str, ...]
 
     @property
@@ -64,8 +67,16 @@ class KernelFolder:
         return self.results.evaluation if self.results else None
 
     @property
-    def kernel_sha256(self) -> str | None:
-        return None if self.source is None else sha256_hex(self.source)
+    def standing_evaluation(self) -> Evaluation | None:
+        """The recorded verdict, where it is about the files that are there now."""
+        return None if self.edited or self.source is None else self.evaluation
+
+    @property
+    def kernel_digests(self) -> frozenset[str]:
+        """What the kernel is known by: the candidate in its file, and the file as it is."""
+        if self.source is None:
+            return frozenset()
+        return frozenset({kernel_digest(self.source), sha256_hex(self.source)})
 
 
 def read_folders(root: Path) -> tuple[KernelFolder, ...]:
@@ -98,7 +109,8 @@ def read_folder(folder: Path) -> KernelFolder:
 
     spec, reference, source = text(SPEC_FILE), text(REFERENCE_FILE), text(KERNEL_FILE)
     problem = _problem(spec, reference, text(BASELINE_FILE), faults)
-    results = _results(text(RESULTS_FILE), faults)
+    recorded = text(RESULTS_FILE)
+    results = _results(recorded, faults)
     names = _PICTURE.findall(text(README_FILE) or "")
     shown = {name: words for words, name in names[:MAX_PICTURES]}
     return KernelFolder(
@@ -112,6 +124,7 @@ def read_folder(folder: Path) -> KernelFolder:
             if (svg := text(name)) is not None
         ),
         edited=_edited(results, spec=spec, reference=reference, source=source),
+        refused=recorded is not None and results is None,
         faults=tuple(faults),
     )
 
@@ -147,7 +160,7 @@ def _edited(
     edited: list[str] = []
     if results is None or results.evaluation is None:
         return ()
-    if source is not None and sha256_hex(source) != results.evaluation.candidate_sha256:
+    if source is not None and kernel_digest(source) != results.evaluation.candidate_sha256:
         edited.append(KERNEL_FILE)
     if spec is not None and reference is not None:
         # One digest covers both: which of them was edited, nobody can say.

@@ -9,12 +9,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from runner.headline import baseline_label
 from runner.html_parts import Markup, element, fold, paragraph, section
 from runner.night_record import KernelNight, NightStatus, NightTiming
 from runner.site.chart import Chart, Column, Line, Point, draw, legend
 from runner.site.marks import MAX_LINES, status_mark
 from runner.site.night_text import night_table, told
-from runner.site.standing import BASELINES_BY_RANK, baseline_words
+from runner.site.standing import BASELINES_BY_RANK
 
 STATUS_NOTES = {
     NightStatus.PASSED: "verified, and as fast as recorded",
@@ -72,7 +73,7 @@ def _leg(nights: Sequence[KernelNight]) -> list[Markup]:
         chart = Chart(
             title=measure.title, columns=columns, lines=lines, reference=measure.reference
         )
-        body = [element("figcaption", measure.title), draw(chart), legend(lines)]
+        body = [element("figcaption", measure.title), draw(chart), legend(lines, measure.reference)]
         figures[measure.against_record].append(element("figure", *body))
     groups = [element("div", *group, class_="charts") for group in figures.values() if group]
     left_out = len(workloads) - len(shown)
@@ -105,9 +106,9 @@ def _measures(nights: Sequence[KernelNight]) -> list[Measure]:
     ordered = sorted(names, key=lambda name: rank.get(name, len(rank)))
     measures = [
         Measure(
-            title=f"Times as fast as {baseline_words(name)}",
+            title=f"Times as fast as {baseline_label(name)}",
             reading=_ratio_to(name),
-            reference=(1.0, f"as fast as {baseline_words(name)}"),
+            reference=(1.0, f"as fast as {baseline_label(name)}"),
         )
         for name in ordered
     ]

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from runner.headline import baseline_label, gpu_label
 from runner.html_parts import (
     Markup,
     element,
@@ -26,7 +27,7 @@ from runner.site.assets import render
 from runner.site.folder import KernelFolder
 from runner.site.links import Forge, issue_link, pull_request_link
 from runner.site.marks import status_mark
-from runner.site.standing import Standing, baseline_words, headline_text, why_no_headline
+from runner.site.standing import Standing, headline_text, why_no_headline
 from runner.timing_text import ABSENT
 
 # Nights shown beside a kernel.
@@ -129,7 +130,7 @@ def _cells(entry: Entry, forge: Forge, scale: tuple[float, float]) -> tuple[Cell
     folder, standing = entry.folder, entry.standing
     problem = folder.problem
     family = problem.family if problem else ""
-    gpu = standing.environment.gpu if standing.environment else None
+    gpu = gpu_label(standing.environment) if standing.environment else ""
     verified = standing.verified_on.isoformat() if standing.verified_on else ""
     links = [link for link in (pull_request_link(folder, forge), issue_link(folder, forge)) if link]
     return (
@@ -139,7 +140,7 @@ def _cells(entry: Entry, forge: Forge, scale: tuple[float, float]) -> tuple[Cell
         _ratio(entry, scale),
         _roofline(standing),
         Cell(shown=_recent(entry.nights)),
-        Cell(shown=gpu.removeprefix("NVIDIA ") if gpu else ABSENT, key=gpu or ""),
+        Cell(shown=gpu or ABSENT, key=gpu),
         Cell(
             shown=element("span", verified, class_="verified") if verified else ABSENT,
             key=verified,
@@ -174,7 +175,7 @@ def _ratio(entry: Entry, scale: tuple[float, float]) -> Cell:
             shown=element("span", why_no_headline(entry.folder, entry.standing), class_="quiet")
         )
     # The column is about torch.compile: another baseline must not pass for it.
-    other = "" if headline.baseline == "compile" else f"vs {baseline_words(headline.baseline)}"
+    other = "" if headline.baseline == "compile" else f"vs {baseline_label(headline.baseline)}"
     text = element("span", headline_text(headline), class_="figure")
     bar = interval_bar(headline.low, headline.ratio, headline.high, scale)
     note = element("span", other, class_="quiet") if other else ""

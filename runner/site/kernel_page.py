@@ -10,6 +10,7 @@ import base64
 
 from runner.contract import Evaluation, sha256_hex
 from runner.error_shares import worst_share
+from runner.headline import baseline_label, gpu_label
 from runner.html_parts import (
     Markup,
     bullets,
@@ -27,14 +28,14 @@ from runner.html_report import (
     machine_section,
     problem_section,
 )
+from runner.results import Results
 from runner.site.assets import render
 from runner.site.folder import KernelFolder, Picture
 from runner.site.history import history_section
 from runner.site.index_page import Entry, badge
 from runner.site.links import Forge, issue_link, pull_request_link
 from runner.site.matrix import matrix_section
-from runner.site.results import Results
-from runner.site.standing import baseline_words, why_no_headline
+from runner.site.standing import why_no_headline
 from runner.timing_text import ABSENT, ratio_text
 
 MAX_ATTEMPT_ROWS = 200
@@ -106,16 +107,16 @@ def _tiles(entry: Entry) -> Markup:
         count = f"{headline.workloads} workload{'s' if headline.workloads > 1 else ''}"
         low, high = ratio_text(headline.low), ratio_text(headline.high)
         note = f"{low} to {high} (95 %), geometric mean of {count}"
-        name = f"times as fast as {baseline_words(headline.baseline)}"
+        name = f"times as fast as {baseline_label(headline.baseline)}"
         tiles.append((name, ratio_text(headline.ratio), note))
     if standing.roofline is not None:
         least, most = standing.roofline
         tiles.append(("of roofline", f"{least:.0%} to {most:.0%}", "over the workloads"))
-    tiles += _error_tile(folder.evaluation) if not folder.edited else []
+    tiles += _error_tile(folder.standing_evaluation)
     where = standing.environment
     if where is not None:
         tiles.append(
-            ("judged on", where.gpu or "cpu", f"torch {where.torch}, triton {where.triton}")
+            ("judged on", gpu_label(where) or "cpu", f"torch {where.torch}, triton {where.triton}")
         )
     seen = standing.verified_on.isoformat() if standing.verified_on else ABSENT
     tiles.append(("verified", seen, "by a night" if standing.verified_on else "by no night yet"))

@@ -5,39 +5,39 @@ Owns the table alone; the comparisons in full stand in the card on correctness.
 
 from __future__ import annotations
 
-import math
-
 from runner.contract import Correctness
-from runner.error_shares import worst_share
+from runner.error_shares import ShareMatrix, share_matrix
 from runner.html_parts import Markup, code, element, paragraph, section
 
-# Shades of the budget used; the last one is the budget itself.
+# Shades of the budget used; above the last one is a failure.
 _STEPS = (0.2, 0.4, 0.6, 0.8, 1.0)
 
 
 def matrix_section(correctness: Correctness) -> Markup:
     """One row a workload, one column a distribution; over several outputs the worst counts."""
-    shares: dict[tuple[str, str], float] = {}
-    for case in correctness.cases:
-        place = str(case.workload), case.distribution
-        shares[place] = max(shares.get(place, 0.0), worst_share(case))
-    workloads = dict.fromkeys(workload for workload, _ in shares)
-    distributions = dict.fromkeys(distribution for _, distribution in shares)
+    matrix = share_matrix(correctness.cases)
     head = [element("th", "workload", scope="col")]
-    head += [element("th", name, scope="col") for name in distributions]
+    head += [element("th", name, scope="col") for name in matrix.distributions]
     body = [
         element(
             "tr",
-            element("th", code(workload), scope="row"),
-            *(_cell(shares.get((workload, name))) for name in distributions),
+            element("th", code(str(workload)), scope="row"),
+            *(
+                element(
+                    "td",
+                    matrix.text(workload, name),
+                    class_=_shade(matrix, (str(workload), name)),
+                )
+                for name in matrix.distributions
+            ),
         )
-        for workload in workloads
+        for workload in matrix.workloads
     ]
     whole = element(
         "table", element("thead", element("tr", *head)), element("tbody", *body), class_="matrix"
     )
     note = (
-        "The share of its error budget that the worst output used. An empty cell was not drawn: "
+        "The share of its error budget that the worst output used. A dash: the two did not meet; "
         "every workload meets normal inputs, and others by lot."
     )
     return section(
@@ -48,10 +48,8 @@ def matrix_section(correctness: Correctness) -> Markup:
     )
 
 
-def _cell(share: float | None) -> Markup:
+def _shade(matrix: ShareMatrix, place: tuple[str, str]) -> str:
+    share = matrix.shares.get(place)
     if share is None:
-        return element("td", "")
-    if not math.isfinite(share) or share > 1:
-        return element("td", "over" if math.isfinite(share) else "no value", class_="over")
-    step = next(place for place, limit in enumerate(_STEPS) if share <= limit)
-    return element("td", f"{share:.0%}", class_=f"step-{step}")
+        return "none"
+    return next((f"step-{n}" for n, limit in enumerate(_STEPS) if share <= limit), "over")

@@ -7,17 +7,16 @@ only for the files that it is about. Whatever is missing is never 'passed'.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
-from runner.contract import NOT_MEASURED, Environment, Outcome
+from runner.contract import Environment, Outcome
 from runner.night_record import KernelNight, NightStatus
 from runner.site.folder import KernelFolder
 from runner.timing_text import ratio_text, why_not_measured
 
-_WORDS = {"compile": "torch.compile", "compile_max_autotune": "torch.compile max-autotune"}
 Kind = Literal["good", "even", "warn", "bad", "none"]
 # What a user would run who has no kernel; without it eager, then whatever was timed.
 BASELINES_BY_RANK = ("compile", "compile_max_autotune", "eager")
@@ -77,7 +76,7 @@ def standing_of(folder: KernelFolder, nights: Sequence[KernelNight]) -> Standing
         reason += f" Not run since: {current[-1].night} has no verdict."
     failed = worst.status is NightStatus.FAILED
     timed = next((row for row in latest if row.timings and _fits_the_record(row, folder)), None)
-    recorded = folder.results.environment if folder.results and not folder.edited else None
+    recorded = _recorded_environment(folder)
     return Standing(
         word=word,
         kind=kind,
@@ -96,15 +95,21 @@ def _is_about(row: KernelNight, folder: KernelFolder) -> bool:
     """Whether the night looked at the kernel that is there now. 'Not run' looked at none."""
     if folder.problem is not None and row.problem_sha256 not in (None, folder.problem.sha256):
         return False
-    return row.kernel_sha256 in (None, folder.kernel_sha256)
+    return row.kernel_sha256 is None or row.kernel_sha256 in folder.kernel_digests
 
 
 def _fits_the_record(row: KernelNight, folder: KernelFolder) -> bool:
     """Whether figures of both may stand side by side: times of two GPUs may not."""
-    evaluation = folder.evaluation
-    if evaluation is None or evaluation.performance is None or folder.results is None:
+    recorded = _recorded_environment(folder)
+    if _recorded_headline(folder) is None or recorded is None:
         return True
-    return row.environment is not None and row.environment.gpu == folder.results.environment.gpu
+    return row.environment is not None and row.environment.gpu == recorded.gpu
+
+
+def _recorded_environment(folder: KernelFolder) -> Environment | None:
+    if folder.results is None or folder.standing_evaluation is None:
+        return None
+    return folder.results.environment
 
 
 def _night_words(folder: KernelFolder, row: KernelNight) -> tuple[str, Kind, str]:
@@ -144,13 +149,12 @@ def _recorded(folder: KernelFolder, not_run: Sequence[KernelNight]) -> Standing:
     word, kind, reason = _recorded_words(folder)
     if not_run:
         reason += f" Not run in the night of {not_run[-1].night}."
-    trusted = folder.evaluation is not None and not folder.edited
     return Standing(
         word=word,
         kind=kind,
         reason=reason,
         verified_on=None,
-        environment=folder.results.environment if trusted and folder.results else None,
+        environment=_recorded_environment(folder),
         headline=_recorded_headline(folder),
         roofline=_roofline(folder),
     )
@@ -159,7 +163,7 @@ def _recorded(folder: KernelFolder, not_run: Sequence[KernelNight]) -> Standing:
 def _recorded_words(folder: KernelFolder) -> tuple[str, Kind, str]:
     results, evaluation = folder.results, folder.evaluation
     if results is None:
-        if any(fault.startswith("results.json") for fault in folder.faults):
+        if folder.refused:
             return "unreadable", "warn", "Its results.json is refused: see its page."
         return "not measured", "none", "There are no results: nobody judged what is there."
     if evaluation is None:
@@ -178,34 +182,38 @@ def _recorded_words(folder: KernelFolder) -> tuple[str, Kind, str]:
 
 
 def _recorded_headline(folder: KernelFolder) -> Headline | None:
-    evaluation = folder.evaluation
-    if evaluation is None or evaluation.performance is None or folder.edited:
+    evaluation = folder.standing_evaluation
+    if evaluation is None or evaluation.performance is None:
         return None
-    rows = [
-        (row.name, (row.ratio, row.ratio_low, row.ratio_high))
-        for timing in evaluation.performance.timings
-        for row in timing.baselines
-    ]
-    return _headline(rows)
+    timings = evaluation.performance.timings
+    return _headline(
+        [
+            {row.name: (row.ratio, row.ratio_low, row.ratio_high) for row in timing.baselines}
+            for timing in timings
+        ]
+    )
 
 
 def _headline_of_night(night: KernelNight) -> Headline | None:
-    rows = [
-        (row.name, (row.ratio, row.low, row.high))
-        for timing in night.timings
-        for row in timing.baselines
-    ]
-    return _headline(rows)
+    return _headline(
+        [
+            {row.name: (row.ratio, row.low, row.high) for row in timing.baselines}
+            for timing in night.timings
+        ]
+    )
 
 
-def _headline(rows: Sequence[tuple[str, tuple[float, float, float]]]) -> Headline | None:
-    names = [name for name, _ in rows]
+def _headline(timings: Sequence[Mapping[str, tuple[float, float, float]]]) -> Headline | None:
+    """Over the first known baseline that was timed on every workload.
+
+    One that failed on a hard workload must not look better for it.
+    """
+    names = [name for name in timings[0] if all(name in row for row in timings)]
     if not names:
         return None
     name = next((known for known in BASELINES_BY_RANK if known in names), names[0])
-    figures = [ratios for given, ratios in rows if given == name]
-    ratio, low, high = (_geometric_mean([row[place] for row in figures]) for place in range(3))
-    return Headline(baseline=name, ratio=ratio, low=low, high=high, workloads=len(figures))
+    ratio, low, high = (_geometric_mean([row[name][end] for row in timings]) for end in range(3))
+    return Headline(baseline=name, ratio=ratio, low=low, high=high, workloads=len(timings))
 
 
 def _geometric_mean(values: Sequence[float]) -> float:
@@ -213,8 +221,8 @@ def _geometric_mean(values: Sequence[float]) -> float:
 
 
 def _roofline(folder: KernelFolder) -> tuple[float, float] | None:
-    evaluation = folder.evaluation
-    if evaluation is None or evaluation.performance is None or folder.edited:
+    evaluation = folder.standing_evaluation
+    if evaluation is None or evaluation.performance is None:
         return None
     shares = [
         timing.roofline_share
@@ -222,11 +230,6 @@ def _roofline(folder: KernelFolder) -> tuple[float, float] | None:
         if timing.roofline_share is not None
     ]
     return (min(shares), max(shares)) if shares else None
-
-
-def baseline_words(name: str) -> str:
-    """A baseline as people call it."""
-    return _WORDS.get(name, name)
 
 
 def headline_text(headline: Headline) -> str:
@@ -237,13 +240,13 @@ def headline_text(headline: Headline) -> str:
 
 def why_no_headline(folder: KernelFolder, standing: Standing) -> str:
     """Why there is no ratio to show."""
-    evaluation = folder.evaluation
     if standing.word == NightStatus.FAILED:
         return "none: it failed"
-    if evaluation is None:
-        return "not measured"
     if folder.edited:
         return "not measured since it was edited"
+    evaluation = folder.standing_evaluation
+    if evaluation is None:
+        return "not measured"
     if evaluation.performance is None:
         return why_not_measured(evaluation)
-    return NOT_MEASURED if evaluation.device == "cpu" else "not measured: no baseline was timed"
+    return "not measured: no baseline was timed on every workload"
