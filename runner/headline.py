@@ -17,7 +17,7 @@ _LABELS = {
     "compile": "torch.compile",
     "compile_max_autotune": "torch.compile max-autotune",
 }
-_NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9 ._+()/-]")
+_NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9 _+()]")
 _VENDOR = re.compile(r"^(NVIDIA|AMD|Intel)\s+", re.IGNORECASE)
 MAX_NAME_CHARS = 40
 TIMES = "×"  # noqa: RUF001 - the sign for 'times', as readers expect it

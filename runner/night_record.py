@@ -5,7 +5,7 @@ report read them. Refuses unknown fields. Decides nothing: `runner.nightly` does
 
     passed          correct; and as fast, against its baselines, as recorded, where that was timed
     failed          the verifier said no, in two runs or on two nights; `failure` says where
-    regressed       correct, and slower against its baselines, shown by two runs of the same night
+    regressed       correct, and slower against its baselines, shown by several runs of one night
     unclear         suspected of either, and this night does not settle it: opens and closes nothing
     not comparable  correct; no verdict on speed: another GPU, or nothing fitting was recorded
     not run         no verdict of any kind; `notes` say why. Never taken for 'passed'

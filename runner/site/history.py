@@ -20,7 +20,7 @@ from runner.site.standing import BASELINES_BY_RANK
 STATUS_NOTES = {
     NightStatus.PASSED: "verified, and as fast as recorded",
     NightStatus.FAILED: "the verifier said no, twice",
-    NightStatus.REGRESSED: "correct, but slower, in two runs",
+    NightStatus.REGRESSED: "correct, but slower, in several runs",
     NightStatus.UNCLEAR: "correct; its speed is suspected, not settled",
     NightStatus.NOT_COMPARABLE: "correct; no verdict on speed",
     NightStatus.NOT_RUN: "no verdict of any kind",

@@ -89,9 +89,8 @@ function makeReadout(chart) {
     plot.setAttribute("aria-valuetext", told[here]);
     const frame = chart.getBoundingClientRect();
     const cross = nights[here].querySelector(".cross").getBoundingClientRect();
-    const x = cross.left - frame.left;
-    const right = x + 12 + tip.offsetWidth > frame.width;
-    const left = right ? x - 12 - tip.offsetWidth : x + 12;
+    // Below its night and within the chart: the lines stay in sight.
+    const left = cross.left - frame.left - tip.offsetWidth / 2;
     tip.style.left = `${Math.max(0, Math.min(left, frame.width - tip.offsetWidth))}px`;
   };
   const hide = () => {

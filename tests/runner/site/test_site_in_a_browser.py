@@ -202,3 +202,12 @@ def test_everything_is_there_without_scripts(browser, site) -> None:
         assert browser.text("th:nth-child(4)") == "vs torch.compile [95 %]"
     finally:
         browser.scripts(allowed=True)
+
+
+def test_markup_that_got_in_after_all_would_not_run(browser, site) -> None:
+    browser.open((site / "index.html").as_uri())
+    browser.complaints()
+    browser.ask(f'document.body.insertAdjacentHTML("beforeend", "{WILD}")')
+    assert browser.ask("document.querySelectorAll('body > img').length") == 1
+    assert browser.ask("document.title") == "Kernels"
+    assert any("Content Security Policy" in line for line in browser.complaints())
