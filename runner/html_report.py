@@ -73,7 +73,7 @@ class Page:
 def render_page(page: Page) -> str:
     """The page as HTML."""
     evaluation = page.evaluation
-    parts = [_header(page), *evidence_sections(page)]
+    parts = [_header(page), *evidence_sections(page).values()]
     told = f"{evaluation.summary}\n{evaluation.detail}"
     marked = () if page.passed else {int(line) for line in _KERNEL_LINE.findall(told)}
     parts.append(kernel_section(page.source, evaluation.candidate_sha256, marked))
@@ -81,23 +81,27 @@ def render_page(page: Page) -> str:
     return render_document(f"{page.problem.name}: {evaluation.status}", join(parts))
 
 
-def evidence_sections(page: Page) -> list[Markup]:
-    """What a verdict rests on, and what it does not say: one card each."""
+def evidence_sections(page: Page) -> dict[str, Markup]:
+    """What a verdict rests on, and what it does not say: one card each, by its id."""
     evaluation = page.evaluation
-    parts = [] if page.passed else [_failure(page)]
+    cards: dict[str, Markup] = {}
+    if not page.passed:
+        cards["failure"] = _failure(page)
     if evaluation.correctness is not None:
-        parts.append(_correctness(page))
+        cards["correctness"] = _correctness(page)
     if checks_made(evaluation):
-        parts.append(section("What was checked", checks_figure(evaluation), id_="checks"))
+        checks = checks_figure(evaluation)
+        cards["checks"] = section("What was checked", checks, id_="checks")
     if evaluation.performance is not None:
         times = speed_figure(evaluation, evaluation.performance)
-        parts.append(section("Speed", times, id_="speed"))
+        cards["speed"] = section("Speed", times, id_="speed")
     if evaluation.resources:
         note = "Registers and spilled bytes a thread, shared memory a block, as assembled."
         figure = resources_figure(evaluation)
-        parts.append(section("Compiled kernels", paragraph(note), figure, id_="resources"))
+        cards["resources"] = section("Compiled kernels", paragraph(note), figure, id_="resources")
     limits = what_was_not_checked(page.problem, evaluation, page.environment, quick=page.quick)
-    return [*parts, section("What was not checked", bullets(limits), id_="limits")]
+    cards["limits"] = section("What was not checked", bullets(limits), id_="limits")
+    return cards
 
 
 def _header(page: Page) -> Markup:

@@ -7,6 +7,7 @@ card.
 from __future__ import annotations
 
 import base64
+from collections.abc import Collection
 
 from runner.contract import Evaluation, sha256_hex
 from runner.error_shares import worst_share
@@ -39,44 +40,43 @@ from runner.site.standing import why_no_headline
 from runner.timing_text import ABSENT, ratio_text
 
 MAX_ATTEMPT_ROWS = 200
-_CARDS = {
-    "History": "history",
-    "Pictures": "pictures",
-    "Errors": "matrix",
-    "Speed": "speed",
-    "Compiled": "resources",
-    "Source": "kernel",
-    "Problem": "problem",
-    "Run": "making",
+# Cards that a link at the top leads to.
+_NAMED = {
+    "history": "History",
+    "pictures": "Pictures",
+    "speed": "Speed",
+    "matrix": "Errors",
+    "resources": "Compiled",
+    "kernel": "Source",
+    "problem": "Problem",
+    "making": "Run",
 }
 
 
 def render_kernel(entry: Entry, forge: Forge) -> str:
     """The page as HTML."""
     folder = entry.folder
-    parts = [_header(entry, forge)]
+    cards: dict[str, Markup] = {}
     if folder.faults or folder.edited:
-        parts.append(_warnings(folder))
-    parts.append(history_section(entry.nights))
-    parts += [_pictures(folder.pictures)] if folder.pictures else []
-    parts += _evidence(folder)
+        cards["faults"] = _warnings(folder)
+    cards["history"] = history_section(entry.nights)
+    if folder.pictures:
+        cards["pictures"] = _pictures(folder.pictures)
+    cards |= _evidence(folder)
     if folder.source is not None:
-        parts.append(kernel_section(folder.source, sha256_hex(folder.source)))
+        cards["kernel"] = kernel_section(folder.source, sha256_hex(folder.source))
     if folder.problem is not None:
-        parts.append(problem_section(folder.problem))
+        cards["problem"] = problem_section(folder.problem)
     if folder.results is not None:
-        parts.append(_making(folder.results))
-    return render(f"{folder.name}: {entry.standing.word}", join([_ways(parts), *parts]))
+        cards["making"] = _making(folder.results)
+    body = join([_ways(cards), _header(entry, forge), *cards.values()])
+    return render(f"{folder.name}: {entry.standing.word}", body)
 
 
-def _ways(parts: list[Markup]) -> Markup:
+def _ways(cards: Collection[str]) -> Markup:
     """Back to the index, and to the cards that people come for."""
     links = [element("a", "All kernels", href="../index.html")]
-    links += [
-        element("a", name, href=f"#{id_}")
-        for name, id_ in _CARDS.items()
-        if any(part.startswith(f'<section id="{id_}">') for part in parts)
-    ]
+    links += [element("a", name, href=f"#{card}") for card, name in _NAMED.items() if card in cards]
     return element("nav", *(part for link in links for part in (link, " ")))
 
 
@@ -163,10 +163,11 @@ def _data_address(svg: str) -> str:
     return f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"
 
 
-def _evidence(folder: KernelFolder) -> list[Markup]:
+def _evidence(folder: KernelFolder) -> dict[str, Markup]:
+    """The recorded verdict. Speed comes first here: people come to compare kernels."""
     results, problem = folder.results, folder.problem
     if results is None or results.evaluation is None or problem is None:
-        return []
+        return {}
     page = Page(
         problem=problem,
         source=folder.source or "",
@@ -177,10 +178,14 @@ def _evidence(folder: KernelFolder) -> list[Markup]:
     note = "What follows is the verdict that was recorded when the kernel was made" + (
         ", about the files as they were then." if folder.edited else "."
     )
-    parts = [paragraph(note, class_="quiet between")]
+    found = evidence_sections(page)
+    cards = {"note": paragraph(note, class_="quiet between")}
+    if "speed" in found:
+        cards["speed"] = found["speed"]
     if results.evaluation.correctness is not None:
-        parts.append(matrix_section(results.evaluation.correctness))
-    return [*parts, *evidence_sections(page), machine_section(page)]
+        cards["matrix"] = matrix_section(results.evaluation.correctness)
+    # A name that is there keeps its place.
+    return {**cards, **found, "machine": machine_section(page)}
 
 
 def _making(results: Results) -> Markup:
