@@ -109,7 +109,7 @@ def _add_report(report: argparse.ArgumentParser) -> None:
     report.add_argument("problems", type=Path, metavar="PROBLEMS_DIR")
     report.add_argument("--out", type=Path, required=True, metavar="DIR")
     report.add_argument(
-        "--history", type=Path, metavar="FILE", help="the nights, as history.jsonl of `reverify`"
+        "--history", type=Path, metavar="PATH", help="nights: a .jsonl file, or a folder of them"
     )
     report.add_argument(
         "--repository",

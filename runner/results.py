@@ -117,13 +117,13 @@ def read_results(text: str | bytes) -> Results:
     if not isinstance(document, dict):
         raise ResultsError("results.json is not a JSON object")
     version = document.get("schema_version")
-    if version == 1:
-        document = _from_version_1(document)
-    elif version != RESULTS_VERSION or isinstance(version, bool):
+    if type(version) is not int or version not in (1, RESULTS_VERSION):
         shown = repr(version)[:40]
         raise ResultsError(
             f"results.json has schema version {shown}; this reads 1 and {RESULTS_VERSION}"
         )
+    if version == 1:
+        document = _from_version_1(document)
     try:
         return Results.model_validate_json(json.dumps(document))
     except ValidationError as error:

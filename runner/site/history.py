@@ -17,6 +17,8 @@ from runner.site.marks import MAX_LINES, status_mark
 from runner.site.night_text import night_table, told
 from runner.site.standing import BASELINES_BY_RANK
 
+# A page with more would take megabytes, and its marks could not be told apart.
+MAX_CHART_NIGHTS = 120
 STATUS_NOTES = {
     NightStatus.PASSED: "verified, and as fast as recorded",
     NightStatus.FAILED: "the verifier said no, twice",
@@ -61,28 +63,37 @@ def history_section(nights: Sequence[KernelNight]) -> Markup:
 
 
 def _leg(nights: Sequence[KernelNight]) -> list[Markup]:
+    """The latest nights as charts, and all of them as a table."""
+    drawn = nights[-MAX_CHART_NIGHTS:]
+    workloads = list(dict.fromkeys(str(timing.workload) for row in drawn for timing in row.timings))
+    groups = _chart_groups(drawn, workloads[:MAX_LINES])
+    parts = [element("div", *groups, class_="history") if groups else _strip_alone(_columns(drawn))]
+    parts.append(_status_legend(nights))
+    left_out = [
+        f"{count} {name} are in the table only."
+        for count, name in (
+            (len(nights) - len(drawn), "earlier nights"),
+            (len(workloads) - MAX_LINES, "further workloads"),
+        )
+        if count > 0
+    ]
+    if left_out:
+        parts.append(paragraph(" ".join(left_out), class_="quiet"))
+    return [*parts, fold(f"As a table ({len(nights)})", night_table(nights))]
+
+
+def _chart_groups(nights: Sequence[KernelNight], workloads: Sequence[str]) -> list[Markup]:
+    """The charts to choose one of, and the one of the kernel against its record."""
     columns = _columns(nights)
-    measures = _measures(nights)
-    workloads = list(
-        dict.fromkeys(str(timing.workload) for row in nights for timing in row.timings)
-    )
-    shown = workloads[:MAX_LINES]
     figures: dict[bool, list[Markup]] = {False: [], True: []}
-    for measure in measures:
-        lines = tuple(Line(name=name, points=_points(nights, name, measure)) for name in shown)
+    for measure in _measures(nights):
+        lines = tuple(Line(name=name, points=_points(nights, name, measure)) for name in workloads)
         chart = Chart(
             title=measure.title, columns=columns, lines=lines, reference=measure.reference
         )
         body = [element("figcaption", measure.title), draw(chart), legend(lines, measure.reference)]
         figures[measure.against_record].append(element("figure", *body))
-    groups = [element("div", *group, class_="charts") for group in figures.values() if group]
-    left_out = len(workloads) - len(shown)
-    more = f"{left_out} further workloads are in the table." if left_out else ""
-    parts = [element("div", *groups, class_="history") if groups else _strip_alone(columns)]
-    parts.append(_status_legend(nights))
-    if more:
-        parts.append(paragraph(more, class_="quiet"))
-    return [*parts, fold(f"All {len(nights)} nights as a table", night_table(nights))]
+    return [element("div", *group, class_="charts") for group in figures.values() if group]
 
 
 def _strip_alone(columns: Sequence[Column]) -> Markup:

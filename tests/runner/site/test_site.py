@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from html.parser import HTMLParser
 
 import pytest
@@ -190,9 +191,21 @@ def test_legs_and_changed_versions_are_told_apart(site, double_it):
 
 def test_a_night_that_ran_again_replaces_its_first_word(site, double_it):
     write_folder(site.problems / "double_it", double_it, results_of(double_it, judged()))
-    site.build(failed_night(1), night(1))
-    assert "All 1 nights" in site.page("kernels/double_it")
+    site.build(failed_night(1), night(1), idle_night(1))
+    assert "As a table (1)" in site.page("kernels/double_it")
     assert "15 of 77" not in site.page("kernels/double_it")
+    assert "1 passed" in site.page("kernels/double_it")
+
+
+def test_a_folder_of_nights_is_one_history(site, double_it, tmp_path):
+    write_folder(site.problems / "double_it", double_it, results_of(double_it, judged()))
+    (tmp_path / "data" / "nights").mkdir(parents=True)
+    for day in (2, 1, 3):
+        write_history(tmp_path / "data" / "nights" / f"2026-03-0{day}-77-1.jsonl", [night(day)])
+    site.build(flags=("--history", tmp_path / "data"))
+    text = site.page("kernels/double_it")
+    assert "As a table (3)" in text
+    assert text.index("2026-03-01: passed") < text.index("2026-03-02: passed")
 
 
 def test_a_history_without_any_figure_is_a_list(site, double_it):
@@ -236,7 +249,21 @@ def test_many_workloads_are_cut_from_the_chart_with_a_word(site, double_it):
         timed.model_copy(update={"workload": Workload(axes={"N": size})}) for size in range(1, 9)
     )
     site.build(night(1, timings=many))
-    assert "2 further workloads are in the table" in site.page("kernels/double_it")
+    assert "2 further workloads are in the table only" in site.page("kernels/double_it")
+
+
+def test_a_year_of_nights_keeps_a_page_light(site, double_it):
+    write_folder(site.problems / "double_it", double_it, results_of(double_it, judged()))
+    start = night(1)
+    year = [
+        start.model_copy(update={"night": start.night + timedelta(days=day)}) for day in range(365)
+    ]
+    site.build(*year)
+    text = site.page("kernels/double_it")
+    assert "245 earlier nights are in the table only" in text
+    assert "2027-02-28: passed" in text
+    assert "As a table (365)" in text
+    assert len(text) < 1_500_000
 
 
 @pytest.mark.parametrize(

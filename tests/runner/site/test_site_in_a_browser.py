@@ -197,7 +197,7 @@ def test_everything_is_there_without_scripts(browser, site) -> None:
         source = browser.source
         assert "compile 1.400 [1.372, 1.428]" in source
         assert browser.text("figure:nth-of-type(2) figcaption") != ""
-        assert browser.text("details summary").startswith("All 6 nights")
+        assert browser.text("details summary").startswith("As a table (6)")
         browser.open((site / "index.html").as_uri())
         assert browser.text("th:nth-child(4)") == "vs torch.compile [95 %]"
     finally:
