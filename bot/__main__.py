@@ -22,7 +22,7 @@ from bot.errors import GitHubUnavailable, SettingsError
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-RUNNER_COMMANDS = ("generate", "verify")
+RUNNER_COMMANDS = ("generate", "verify", "report")
 USAGE = """\
 usage: kernelwright COMMAND [ARGUMENTS]
 
@@ -32,6 +32,7 @@ usage: kernelwright COMMAND [ARGUMENTS]
   demo       run the whole path on this machine, with a stand-in for GitHub
   generate   run the loop on one problem (python -m runner generate --help)
   verify     judge one kernel (python -m runner verify --help)
+  report     write a static site of all kernels (python -m runner report --help)
 """
 MISUSE = 2
 _SWITCH_INTERVAL_S = 0.0005

@@ -115,7 +115,7 @@ def _from_merged(github: GitHub, job: Job, base_sha: str, cause: Start) -> Prepa
         parent_head_sha=base_sha,
     )
     before = read_resources(github.read_file(f"{folder}/results.json", base_sha))
-    known = {"before": before, "kernel_sha256": sha256_hex(kernel)}
+    known = {"before": before, "kernel_sha256": kernel_digest(kernel)}
     return _sized(request, slug, job.config).model_copy(update=known)
 
 

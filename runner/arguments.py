@@ -38,10 +38,12 @@ def make_parser() -> argparse.ArgumentParser:
         "reverify", help="judge every merged kernel again, for the night"
     )
     doctor = commands.add_parser("doctor", help="say what this machine can do, and what it lacks")
+    report = commands.add_parser("report", help="write a static site of all kernels")
     _add_generate(generate)
     _add_verify(verify)
     _add_bench(bench)
     _add_reverify(reverify)
+    _add_report(report)
     doctor.add_argument("--json", action="store_true", help="one JSON object on stdout")
     for command in (verify, bench):
         _add_judging(command)
@@ -133,6 +135,30 @@ def _add_reverify(reverify: argparse.ArgumentParser) -> None:
     _add_timeout(reverify)
 
 
+def _add_report(report: argparse.ArgumentParser) -> None:
+    report.add_argument("problems", type=Path, metavar="PROBLEMS_DIR")
+    report.add_argument("--out", type=Path, required=True, metavar="DIR")
+    report.add_argument(
+        "--history", type=Path, metavar="PATH", help="nights: a .jsonl file, or a folder of them"
+    )
+    report.add_argument(
+        "--repository",
+        type=_repository,
+        metavar="OWNER/NAME",
+        help="for links, where a kernel's own results name none",
+    )
+    report.add_argument(
+        "--github-url",
+        type=_web_address,
+        default="https://github.com",
+        metavar="URL",
+        help="where links to issues and pull requests lead (default: %(default)s)",
+    )
+    report.add_argument(
+        "--title", default="Kernels", help="the heading of the index (default: %(default)s)"
+    )
+
+
 def _add_device(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--device",
@@ -171,6 +197,18 @@ def parse_budget_s(text: str) -> float:
         return Budget(wall_clock_s=budget_s).wall_clock_s
     except ValidationError:
         raise argparse.ArgumentTypeError(f"{text!r} is not above 0 and at most 6h") from None
+
+
+def _repository(text: str) -> str:
+    if not re.fullmatch(r"[\w.-]+/[\w.-]+", text, re.ASCII):
+        raise argparse.ArgumentTypeError(f"{text!r} is not OWNER/NAME")
+    return text
+
+
+def _web_address(text: str) -> str:
+    if not re.fullmatch(r"https?://[\w.:-]+(/[\w./-]*)?", text, re.ASCII):
+        raise argparse.ArgumentTypeError(f"{text!r} is not an http or https address")
+    return text.rstrip("/")
 
 
 def _whole_number(text: str) -> int:

@@ -1,9 +1,9 @@
-"""The command line: `generate`, `verify`, `bench`, `reverify` and `doctor`.
+"""The command line: `generate`, `verify`, `bench`, `reverify`, `doctor` and `report`.
 
 Owns the exit codes and the one line that a failure is told in. Exit codes: `generate` 0 = a bundle
 was written; `verify` and `bench` 0 = PASSED, 1 = any other verdict; `reverify` 0 = every kernel is
 right and none is slower, 1 = look at the night; `doctor` 0 = generated code can be verified here,
-1 = it cannot; 2 = misuse, or the machine failed.
+1 = it cannot; `report` 0 = the site was written; 2 = misuse, or the machine failed.
 """
 
 from __future__ import annotations
@@ -152,12 +152,28 @@ def _doctor(arguments: argparse.Namespace, _: Settings) -> int:
     return EXIT_OK if run_doctor(as_json=arguments.json) else EXIT_NOT_PASSED
 
 
+def _report(arguments: argparse.Namespace, _: Settings) -> int:
+    from runner.site import SiteOrder, build_site
+    from runner.site.links import Forge
+
+    order = SiteOrder(
+        problems=arguments.problems,
+        out=arguments.out,
+        history=arguments.history,
+        forge=Forge(url=arguments.github_url, repository=arguments.repository),
+        title=arguments.title,
+    )
+    print(build_site(order))
+    return EXIT_OK
+
+
 _COMMANDS: dict[str, Callable[[argparse.Namespace, Settings], int]] = {
     "generate": _generate,
     "verify": _verify,
     "bench": _bench,
     "reverify": _reverify,
     "doctor": _doctor,
+    "report": _report,
 }
 
 

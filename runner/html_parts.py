@@ -11,6 +11,7 @@ import math
 from collections.abc import Collection, Iterable, Sequence
 
 MAX_SOURCE_CHARS = 200_000
+_VOID = frozenset({"br", "img", "input"})  # of those that have no end tag, the ones in use
 
 
 class Markup(str):
@@ -28,6 +29,8 @@ def element(tag: str, *children: str, **attributes: str) -> Markup:
         f' {name.rstrip("_").replace("_", "-")}="{_escaped(value)}"'
         for name, value in attributes.items()
     )
+    if tag in _VOID:
+        return Markup(f"<{tag}{given}>")
     return Markup(f"<{tag}{given}>{join(children)}</{tag}>")
 
 
@@ -113,10 +116,15 @@ def listing(source: str, marked: Collection[int] = ()) -> Markup:
     return join([shown, paragraph(note, class_="quiet")])
 
 
-def share_bar(share: float, label: str) -> Markup:
-    """A small bar: which part of an allowance was used. Past 1 it is full and red."""
+def share_bar(share: float, label: str, *, allowance: bool = True) -> Markup:
+    """A small bar: which part of an allowance was used. Past 1 it is full and red.
+
+    Without `allowance` it is a part of something that is better when it is large.
+    """
     known = min(max(share, 0.0), 1.0) if math.isfinite(share) else 1.0
-    kind = "over" if share > 1 else "near" if share > 0.8 else "within"
+    kind = "within"
+    if allowance and share > 0.8:
+        kind = "over" if share > 1 else "near"
     bar = element(
         "svg",
         element("rect", class_="track", x="0", y="0", width="100%", height="8", rx="2"),

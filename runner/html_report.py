@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
-from importlib.resources import files as package_files
-from string import Template
 
 from runner.contract import Environment, Evaluation, EvaluationStatus
 from runner.error_shares import worst_share
 from runner.feedback import advice, findings
+from runner.html_document import render_document
 from runner.html_figures import (
     checks_figure,
     errors_figure,
@@ -56,14 +56,14 @@ _DISTRIBUTIONS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """The facts of one verdict. `environment` None: no code ran."""
+    """The facts of one verdict. `environment` None: no code ran; `made_at` None: not recorded."""
 
     problem: Problem
     source: str
     evaluation: Evaluation
     environment: Environment | None
     quick: bool
-    made_at: datetime
+    made_at: datetime | None = None
 
     @property
     def passed(self) -> bool:
@@ -73,28 +73,35 @@ class Page:
 def render_page(page: Page) -> str:
     """The page as HTML."""
     evaluation = page.evaluation
-    parts = [_header(page)]
+    parts = [_header(page), *evidence_sections(page).values()]
+    told = f"{evaluation.summary}\n{evaluation.detail}"
+    marked = () if page.passed else {int(line) for line in _KERNEL_LINE.findall(told)}
+    parts.append(kernel_section(page.source, evaluation.candidate_sha256, marked))
+    parts += [problem_section(page.problem), machine_section(page), _footer(page)]
+    return render_document(f"{page.problem.name}: {evaluation.status}", join(parts))
+
+
+def evidence_sections(page: Page) -> dict[str, Markup]:
+    """What a verdict rests on, and what it does not say: one card each, by its id."""
+    evaluation = page.evaluation
+    cards: dict[str, Markup] = {}
     if not page.passed:
-        parts.append(_failure(page))
+        cards["failure"] = _failure(page)
     if evaluation.correctness is not None:
-        parts.append(_correctness(page))
+        cards["correctness"] = _correctness(page)
     if checks_made(evaluation):
-        parts.append(section("What was checked", checks_figure(evaluation), id_="checks"))
+        checks = checks_figure(evaluation)
+        cards["checks"] = section("What was checked", checks, id_="checks")
     if evaluation.performance is not None:
         times = speed_figure(evaluation, evaluation.performance)
-        parts.append(section("Speed", times, id_="speed"))
+        cards["speed"] = section("Speed", times, id_="speed")
     if evaluation.resources:
         note = "Registers and spilled bytes a thread, shared memory a block, as assembled."
         figure = resources_figure(evaluation)
-        parts.append(section("Compiled kernels", paragraph(note), figure, id_="resources"))
+        cards["resources"] = section("Compiled kernels", paragraph(note), figure, id_="resources")
     limits = what_was_not_checked(page.problem, evaluation, page.environment, quick=page.quick)
-    parts.append(section("What was not checked", bullets(limits), id_="limits"))
-    parts += [_kernel(page), _problem(page.problem), _machine(page), _footer(page)]
-    template = package_files("runner").joinpath("templates", "verdict.html.template")
-    text = Template(template.read_text(encoding="utf-8"))
-    # The title is text of ours and a name that the spec's rules allow.
-    title = element("title", f"{page.problem.name}: {evaluation.status}")
-    return text.substitute(title=title, body=join(parts))
+    cards["limits"] = section("What was not checked", bullets(limits), id_="limits")
+    return cards
 
 
 def _header(page: Page) -> Markup:
@@ -199,14 +206,14 @@ def _correctness(page: Page) -> Markup:
     )
 
 
-def _kernel(page: Page) -> Markup:
-    told = f"{page.evaluation.summary}\n{page.evaluation.detail}"
-    marked = () if page.passed else {int(line) for line in _KERNEL_LINE.findall(told)}
-    digest = paragraph("SHA-256 ", code(page.evaluation.candidate_sha256), class_="quiet")
-    return section("The kernel", digest, listing(page.source, marked), id_="kernel")
+def kernel_section(source: str, sha256: str, marked: Collection[int] = ()) -> Markup:
+    """The source with line numbers; `marked` lines stand out."""
+    digest = paragraph("SHA-256 ", code(sha256), class_="quiet")
+    return section("The kernel", digest, listing(source, marked), id_="kernel")
 
 
-def _problem(problem: Problem) -> Markup:
+def problem_section(problem: Problem) -> Markup:
+    """What was asked: tensors, sizes, reference and spec."""
     tensors = [
         (word, code(spec.name), spec.dtype, f"[{', '.join(map(str, spec.shape))}]")
         for word, rows in (("input", problem.inputs), ("output", problem.outputs))
@@ -232,7 +239,8 @@ def _policy(problem: Problem) -> str:
     return f"{problem.policy}, with {', '.join(problem.library_ops)} from the library"
 
 
-def _machine(page: Page) -> Markup:
+def machine_section(page: Page) -> Markup:
+    """Where the verdict was reached, and how long its stages took."""
     environment = page.environment
     if environment is None:
         return section("The machine", paragraph("No code ran: nothing to say."), id_="machine")
@@ -252,6 +260,6 @@ def _machine(page: Page) -> Markup:
 
 
 def _footer(page: Page) -> Markup:
-    made = page.made_at.strftime("%Y-%m-%d %H:%M UTC")
+    made = f"Made {page.made_at:%Y-%m-%d %H:%M} UTC. " if page.made_at else ""
     again = f"python -m runner verify problems/{page.problem.name}"
-    return element("footer", f"Made {made}. To see for yourself: ", code(again))
+    return element("footer", f"{made}To see for yourself: ", code(again))

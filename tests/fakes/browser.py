@@ -6,6 +6,7 @@ Owns its start and its end. Only addresses of this machine are ever opened.
 from __future__ import annotations
 
 import base64
+import json
 import shutil
 import subprocess
 import time
@@ -29,6 +30,16 @@ _FLAGS = (
     "--disable-sync",
     "--window-size=1000,1200",
 )
+# How WebDriver writes keys that print nothing.
+KEYS = {
+    "Tab": "\ue004",
+    "Enter": "\ue007",
+    "Escape": "\ue00c",
+    "End": "\ue010",
+    "Home": "\ue011",
+    "ArrowLeft": "\ue012",
+    "ArrowRight": "\ue014",
+}
 _START_S, _ANSWER_S = 20.0, 30.0
 
 
@@ -73,17 +84,71 @@ class Browser:
             assert time.monotonic() < deadline, f"a click on {selector} led nowhere"
             time.sleep(0.01)
 
+    def press(self, *keys: str) -> None:
+        """Keys one after the other, to whatever has the focus; names as in `KEYS`."""
+        strokes = [
+            {"type": kind, "value": KEYS.get(key, key)}
+            for key in keys
+            for kind in ("keyDown", "keyUp")
+        ]
+        self._act({"type": "key", "id": "keyboard", "actions": strokes})
+
+    def point_at(self, selector: str, *, press: bool = False) -> None:
+        """Move the pointer to the middle of an element, and press its button there."""
+        element = {_ELEMENT: self._find(selector)}
+        moves: list[dict[str, Any]] = [
+            {"type": "pointerMove", "duration": 0, "origin": element, "x": 0, "y": 0}
+        ]
+        if press:
+            moves += [{"type": kind, "button": 0} for kind in ("pointerDown", "pointerUp")]
+        self._act({"type": "pointer", "id": "mouse", "actions": moves})
+
+    def ask(self, expression: str) -> Any:
+        """The value of a JavaScript expression on the page."""
+        body = {"script": f"return {expression}", "args": []}
+        return self._ask("POST", "/execute/sync", body)
+
+    def resize(self, width: int, height: int = 900) -> None:
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+        self._command("Emulation.setDeviceMetricsOverride", size)
+
+    def scripts(self, *, allowed: bool) -> None:
+        """Whether pages that are opened from now on may run scripts."""
+        self._command("Emulation.setScriptExecutionDisabled", {"value": not allowed})
+
+    def complaints(self) -> list[str]:
+        """What the console has said since it was last asked."""
+        rows = self._ask("POST", "/se/log", {"type": "browser"})
+        return [str(row["message"]) for row in rows]
+
+    def requested(self) -> list[str]:
+        """Addresses that pages have asked for since this was last called.
+
+        Not what the browser's own first tab asks for, which may come late.
+        """
+        rows = self._ask("POST", "/se/log", {"type": "performance"})
+        events = [json.loads(row["message"])["message"] for row in rows]
+        return [
+            str(event["params"]["request"]["url"])
+            for event in events
+            if event["method"] == "Network.requestWillBeSent"
+            and not event["params"]["documentURL"].startswith("chrome:")
+        ]
+
     def prefer(self, scheme: str) -> None:
         """`light` or `dark`, as the person's desktop would say it."""
         feature = {"name": "prefers-color-scheme", "value": scheme}
-        self._ask(
-            "POST",
-            "/goog/cdp/execute",
-            {"cmd": "Emulation.setEmulatedMedia", "params": {"features": [feature]}},
-        )
+        self._command("Emulation.setEmulatedMedia", {"features": [feature]})
 
     def picture(self, file: Path) -> None:
         file.write_bytes(base64.b64decode(self._ask("GET", "/screenshot")))
+
+    def _act(self, source: dict[str, Any]) -> None:
+        self._ask("POST", "/actions", {"actions": [source]})
+
+    def _command(self, name: str, parameters: dict[str, Any]) -> None:
+        """One of Chromium's own commands, beyond what WebDriver has."""
+        self._ask("POST", "/goog/cdp/execute", {"cmd": name, "params": parameters})
 
     def _find(self, selector: str) -> str:
         found = self._ask("POST", "/element", {"using": "css selector", "value": selector})
@@ -108,7 +173,11 @@ def open_browser(folder: Path) -> Iterator[Browser]:
             )
             with http:
                 options = {"args": [*_FLAGS, f"--user-data-dir={folder / 'profile'}"]}
-                wanted = {"capabilities": {"alwaysMatch": {"goog:chromeOptions": options}}}
+                asked = {
+                    "goog:chromeOptions": options,
+                    "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"},
+                }
+                wanted = {"capabilities": {"alwaysMatch": asked}}
                 made = http.post("/session", json=wanted).json()["value"]
                 assert "sessionId" in made, made
                 try:
