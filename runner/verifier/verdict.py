@@ -6,7 +6,8 @@ It does not depend on which process was quicker. Runs nothing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 from runner.contract import (
@@ -71,11 +72,12 @@ def _unequal_paths(compiled: Compiled, swept: Swept) -> Finding | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Passed:
-    """What a GPU run found besides correctness."""
+    """What a GPU run found besides correctness. `not_timed`: workload → why."""
 
     resources: tuple[KernelResources, ...] = ()
     checks: tuple[Check, ...] = ()
     performance: Performance | None = None
+    not_timed: Mapping[str, str] = field(default_factory=dict)
 
 
 def conclude_on_gpu(
@@ -102,6 +104,9 @@ def conclude_on_gpu(
     summary = f"correct on {len(swept.errors)} comparisons"
     if passed.performance is not None:
         summary += f"; timed on {len(passed.performance.timings)} workload(s)"
+    elif passed.not_timed:
+        workload, reason = next(iter(passed.not_timed.items()))
+        summary += f"; not timed, {workload} for example: {reason}"
     honest = Finding(
         status=EvaluationStatus.PASSED,
         stage="timing" if passed.performance else "integrity",

@@ -252,6 +252,11 @@ class GpuCourt:
         measured = [run.measured for run in runs if run.measured is not None]
         for one in measured:
             finding = finding or one.finding
+        not_timed = {
+            **self._plan.too_large,
+            **(self._oracle.too_large if self._oracle else {}),
+            **(measured[0].not_timed if measured else {}),
+        }
         performance: Performance | None = None
         timings = join_timings([one.timings for one in measured]) if finding is None else ()
         if timings:
@@ -260,17 +265,14 @@ class GpuCourt:
                 roofline=measure_roofline(self._arena.device.index),
                 fresh_processes=len(measured),
                 own_share=min(one.own_share for one in measured),
-                not_timed={
-                    **self._plan.too_large,
-                    **(self._oracle.too_large if self._oracle else {}),
-                    **(measured[0].not_timed if measured else {}),
-                },
+                not_timed=not_timed,
             )
         swept = next((run.swept for run in runs if run.swept.finding is not None), runs[0].swept)
         passed = Passed(
             resources=measured[0].resources if measured else (),
             checks=(*(measured[0].checks if measured else ()), *checks),
             performance=performance,
+            not_timed=not_timed,
         )
         return conclude_on_gpu(candidate, swept, finding, times, passed)
 

@@ -8,7 +8,8 @@ from runner.contract import Candidate, EvaluationStatus
 from runner.verifier.compile_stage import Compiled
 from runner.verifier.finding import Finding
 from runner.verifier.sweep import Swept
-from runner.verifier.verdict import conclude
+from runner.verifier.verdict import Passed, conclude, conclude_on_gpu
+from tests.fakes import measured
 
 CANDIDATE = Candidate.of("x = 1\n", attempt=1)
 
@@ -47,6 +48,15 @@ def test_first_failure_of_the_cascade_is_the_verdict(compiled, sweep, verdict):
     fields = {**compiled, "finding": finding(compiled["finding"])}
     evaluation = conclude(CANDIDATE, Compiled(kernels={}, **fields), swept(sweep), {})
     assert evaluation.status == verdict
+
+
+def test_a_kernel_that_could_not_be_timed_says_why():
+    passed = Passed(
+        resources=(measured.compiled(),), not_timed={"N=9": "checking it takes about 900 GB"}
+    )
+    evaluation = conclude_on_gpu(CANDIDATE, swept(None), None, {}, passed)
+    assert evaluation.status == "PASSED"
+    assert evaluation.summary.endswith("not timed, N=9 for example: checking it takes about 900 GB")
 
 
 WRONG_AND_SLOW_TO_COMPILE = """
