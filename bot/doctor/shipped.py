@@ -11,8 +11,9 @@ import bot
 
 GENERATE = ".github/workflows/generate.yml"
 VERIFY = ".github/workflows/verify.yml"
+NIGHTLY = ".github/workflows/nightly.yml"
 FORM = ".github/ISSUE_TEMPLATE/kernel-request.yml"
-FILES = (GENERATE, VERIFY, FORM)
+FILES = (GENERATE, VERIFY, NIGHTLY, FORM)
 
 
 def shipped(path: str) -> str:

@@ -18,7 +18,7 @@ from bot.config import PATH as CONFIG
 from bot.doctor import app_checks, hook_checks
 from bot.doctor.command import run
 from bot.doctor.repository_checks import runs_on
-from bot.doctor.shipped import FILES, FORM, GENERATE, VERIFY, shipped
+from bot.doctor.shipped import FILES, FORM, GENERATE, NIGHTLY, VERIFY, shipped
 from bot.github_api.inspection import DeliveryFacts
 from bot.standin import Repository, StandIn
 from bot.standin.registration import EVENTS, PERMISSIONS
@@ -120,7 +120,7 @@ def test_finds_nothing_where_all_is_well(repository, capsys) -> None:
     assert set(states) == {
         "settings", "clock", "authentication", "permissions", "events", "webhook", "reachable",
         "installed on octo", "repository", CONFIG, "label", *FILES, "generate.yml enabled",
-        "verify.yml enabled", "runner",
+        "verify.yml enabled", "nightly.yml enabled", "runner",
     }  # fmt: skip
 
 
@@ -249,6 +249,18 @@ def test_a_changed_workflow_is_told_and_is_no_fault(standin, repository, capsys)
     assert code == 0
     assert found[GENERATE]["state"] == "note"
     assert "2 lines" in found[GENERATE]["detail"]
+
+
+def test_a_repository_without_nights_is_told_so_and_nothing_is_at_fault(
+    standin, repository, capsys
+) -> None:
+    put(standin, repository, NIGHTLY, None)
+
+    code, found = examine(capsys)
+
+    assert code == 0
+    assert found[NIGHTLY]["state"] == "note"
+    assert "copy this version's" in found[NIGHTLY]["remedy"]
 
 
 def test_runners_that_the_app_may_not_see_are_no_fault(standin, repository, capsys) -> None:
