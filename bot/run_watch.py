@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from bot import dispatch
 from bot.errors import UserError
 from bot.github_api import GitHub
-from bot.messages import comments as say
+from bot.messages import run_ends
 from bot.messages import progress
 from bot.progress_watch import ProgressWatch
 from bot.records import Dispatched, Note, Queue, RunState, Standing, Stopping
@@ -109,10 +109,10 @@ class RunWatch:
         self._stop_run()
         job, url = self.telling.job, self.run.run_url
         if state == "running":
-            raise UserError(say.run_overdue(limit_s, url, job))
+            raise UserError(run_ends.run_overdue(limit_s, url, job))
         if state == "cancelling":
-            raise UserError(say.not_stopped(limit_s, url, job))
-        raise UserError(say.run_too_late(limit_s, url, job))
+            raise UserError(run_ends.not_stopped(limit_s, url, job))
+        raise UserError(run_ends.run_too_late(limit_s, url, job))
 
     def _limit_s(self, state: str) -> float:
         limits_s = {

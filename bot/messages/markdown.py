@@ -77,3 +77,8 @@ def clip(parts: Sequence[str], limit: int = MAX_BODY_CHARS) -> str:
 
 def _longest_run(text: str) -> int:
     return max((len(run) for run in _RUN.findall(text)), default=0)
+
+
+def tables(header: list[str], cells: list[list[str]], rows_each: int = 40) -> list[str]:
+    """Long tables in pieces, so that `clip` can drop the last of them."""
+    return [table(header, cells[i : i + rows_each]) for i in range(0, len(cells), rows_each)]
