@@ -22,7 +22,7 @@ from dbos import error as dbos_error
 from bot import logs
 from bot import steps as step
 from bot.durable_steps import NOTE_TOPIC, PROGRESS_TOPIC, DbosSteps
-from bot.kept_requests import GENERATION, UNFINISHED, KeptRequests, read_job
+from bot.kept_requests import DELIVERY, GENERATION, UNFINISHED, KeptRequests, read_job
 from bot.metrics import Backlog
 from bot.reception import receive
 from bot.reconcile import GRACE_S, Search
@@ -37,7 +37,7 @@ from bot.workflow import abandon, generation
 log = logging.getLogger(__name__)
 # Pinned: DBOS recovers what the same version started, and its default changes with the code.
 APPLICATION_VERSION = "1"
-_DELIVERY, _ROUND, _VERIFICATION, _SEARCH = "delivery", "round", "verification", "search"
+_ROUND, _VERIFICATION, _SEARCH = "round", "verification", "search"
 _NOTICE_INTERVAL_S = 0.1
 _QUEUE = "deliveries"
 _QUEUE_INTERVAL_S = 0.05
@@ -72,7 +72,7 @@ class Durable(KeptRequests):
             self._tools.metrics.ended(ended.end)
             return ended.model_dump(mode="json")
 
-        @DBOS.workflow(name=_DELIVERY)
+        @DBOS.workflow(name=DELIVERY)
         def run_delivery(document: dict[str, Any]) -> None:
             delivery = Delivery.model_validate(document)
             self.right_of_way.give_way()
@@ -214,7 +214,7 @@ class Durable(KeptRequests):
 
         One insert, and no thread: a burst waits in the database, not in this process.
         """
-        with SetWorkflowID(f"{_DELIVERY}-{delivery.delivery_id}"):
+        with SetWorkflowID(f"{DELIVERY}-{delivery.delivery_id}"):
             DBOS.enqueue_workflow(_QUEUE, self._run_delivery, delivery.model_dump(mode="json"))
 
     def choosing(self) -> AbstractContextManager[object]:

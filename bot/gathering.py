@@ -7,8 +7,7 @@ its id in `gathered`, and then makes a round of its own.
 from __future__ import annotations
 
 from bot.errors import UserError
-from bot.messages import run_ends
-from bot.messages import progress
+from bot.messages import progress, run_ends
 from bot.records import Job, Regenerate, Standing, Voice, with_voices
 from bot.states import Track
 from bot.steps import Steps

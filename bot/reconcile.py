@@ -35,6 +35,7 @@ class Known(Protocol):
 
     def request(self, request_id: str) -> Request | None: ...
     def latest(self, repository: str, issue_number: int) -> Request | None: ...
+    def was_told(self, repository: str, start: Start, since_s: float) -> bool: ...
     def accept(self, delivery: Delivery) -> None: ...
 
 
@@ -98,7 +99,10 @@ class Search:
         found = []
         for number in github.open_issues(label):
             missed = unanswered(github.labellings(number), label)
-            if missed is None or not self._is_missed(place.full_name, number, missed):
+            if missed is None:
+                continue
+            start = Start(issue_number=number, sender=missed.actor, label=label)
+            if not self._is_missed(place.full_name, start, missed):
                 continue
             log.warning("%s#%s was labelled and nobody told us", place.full_name, number)
             found.append(
@@ -106,20 +110,21 @@ class Search:
                     delivery_id=f"missed-{missed.event_id}",
                     repository=place.full_name,
                     installation_id=place.installation_id,
-                    decision=Start(issue_number=number, sender=missed.actor, label=label),
+                    decision=start,
                 )
             )
         return found
 
-    def _is_missed(self, repository: str, number: int, labelling: Labelling) -> bool:
+    def _is_missed(self, repository: str, start: Start, labelling: Labelling) -> bool:
         age_s = self.tools.now_s() - labelling.at_s
         if not self.grace_s <= age_s <= HORIZON_S or labelling.actor == self.tools.login:
             return False
-        latest = self.known.latest(repository, number)
-        # GitHub's times are whole seconds.
-        return latest is None or (
-            latest.ended is not None and latest.opened_s < labelling.at_s - 1.0
-        )
+        since_s = labelling.at_s - 1.0  # GitHub's times are whole seconds
+        latest = self.known.latest(repository, start.issue_number)
+        if latest is not None and (latest.ended is None or latest.opened_s >= since_s):
+            return False
+        # What was refused made no request, and was answered all the same: nobody is told twice.
+        return not self.known.was_told(repository, start, since_s)
 
 
 def unanswered(labellings: list[Labelling], label: str) -> Labelling | None:

@@ -15,8 +15,7 @@ from bot.gathering import gather
 from bot.github_api import GitHub
 from bot.labels import Shown
 from bot.messages import comments as say
-from bot.messages import run_ends
-from bot.messages import progress
+from bot.messages import progress, run_ends
 from bot.messages.change import changed
 from bot.messages.refusals import refused
 from bot.permissions import may_ask

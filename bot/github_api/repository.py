@@ -192,6 +192,11 @@ class Repository:
         except binascii.Error as error:
             raise GitHubError(422, f"{path} came in a form that cannot be read") from error
 
+    def files_named(self, name: str, sha: str) -> list[str]:
+        rows = self._get(f"/git/trees/{self.commit(sha).tree_sha}", recursive="1")["tree"]
+        paths = (str(row["path"]) for row in rows if row["type"] == "blob")
+        return [path for path in paths if path.rsplit("/", 1)[-1] == name]
+
     def create_blob(self, content: bytes) -> str:
         encoded = base64.b64encode(content).decode()
         return str(self._post("/git/blobs", content=encoded, encoding="base64")["sha"])

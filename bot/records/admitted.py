@@ -47,7 +47,10 @@ class RunStarted(Record):
 
 
 class Opening(Record):
-    """What a delivery is about, as GitHub has it now. `rounds` counts our commits on the branch."""
+    """What a delivery is about, as GitHub has it now. `rounds` counts our commits on the branch.
+
+    `folder` is the branch's own problems folder; None where there is no branch yet.
+    """
 
     issue_number: int
     spec_sha256: str
@@ -55,6 +58,7 @@ class Opening(Record):
     pull_number: int | None = None
     head_sha: str | None = None
     slug: str | None = None
+    folder: str | None = None
 
 
 class Silenced(Record):

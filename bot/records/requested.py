@@ -11,6 +11,7 @@ from bot.errors import End
 from bot.records.asked import Regenerate, Start, Voice
 from bot.records.base import Record
 from bot.states import State
+from runner.run_progress import RunProgress
 
 
 class Job(Record):
@@ -53,6 +54,7 @@ class VerifyJob(Record):
     problem: str
     head_sha: str
     sender: str
+    runner_labels: tuple[str, ...] = ()
 
 
 class Note(Record):
@@ -64,11 +66,12 @@ class Note(Record):
 
 
 class Standing(Record):
-    """Where a request is at Unix time `at_s`, for `/status`."""
+    """Where a request is since Unix time `at_s`, for `/status`; `said` is its run's newest word."""
 
     state: State
     at_s: float
     run_url: str = ""
+    said: RunProgress | None = None
 
 
 class Ended(Record):

@@ -8,7 +8,7 @@ import pytest
 
 from bot.github_api import HookDelivery, Labelling
 from bot.reconcile import MAX_TRIES, Search, failed, unanswered
-from bot.records import Delivery, Ended, Job, Request
+from bot.records import Delivery, Ended, Job, Request, Start
 from bot.workflow import generation
 
 LABEL = "kernel-request"
@@ -20,12 +20,16 @@ class Known:
     def __init__(self) -> None:
         self.requests: list[Request] = []
         self.accepted: list[Delivery] = []
+        self.told_s: list[float] = []  # when a label was told of
 
     def request(self, request_id: str) -> Request | None:
         return next((r for r in self.requests if r.job.request_id == request_id), None)
 
     def latest(self, repository: str, issue_number: int) -> Request | None:
         return next((r for r in reversed(self.requests)), None)
+
+    def was_told(self, repository: str, start: Start, since_s: float) -> bool:
+        return any(told_s >= since_s for told_s in self.told_s)
 
     def accept(self, delivery: Delivery) -> None:
         self.accepted.append(delivery)
@@ -113,6 +117,22 @@ def test_a_label_with_a_record_is_not_missed(
     fake.labelled[7] = [labelling(now_s - 300)]
     ended = Ended(end="failed", text="", summary="") if has_ended else None
     known.requests.append(Request(job=job, opened_s=now_s - opened_before_s, ended=ended))
+    search(steps, tools, known)
+    assert bool(known.accepted) is is_missed
+
+
+@pytest.mark.parametrize(
+    ("told_ago_s", "is_missed"),
+    [(299.0, False), (300.5, False), (600.0, True)],
+    ids=["told", "within GitHub's second", "of an earlier label"],
+)
+def test_a_label_that_was_refused_is_not_told_so_again(
+    fake: Any, tools: Any, steps: Any, known: Known, issue_body: Any, told_ago_s: float,
+    is_missed: bool,
+) -> None:  # fmt: skip
+    fake.open_issue(7, issue_body(), (LABEL,))
+    fake.labelled[7] = [labelling(tools.now_s() - 300)]
+    known.told_s.append(tools.now_s() - told_ago_s)
     search(steps, tools, known)
     assert bool(known.accepted) is is_missed
 
