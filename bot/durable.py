@@ -1,7 +1,7 @@
 """Durable execution with DBOS: the database, the workflows and their queue.
 
-With `durable_steps` and `kept_requests` the only module that imports DBOS. What is stored is plain
-JSON, so that a database written by one version is read by the next.
+With `durable_steps`, `kept_requests` and `versions` the only module that imports DBOS. What is
+stored is plain JSON, so that a database written by one version is read by the next.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetWorkflowID
 from dbos import error as dbos_error
 
-from bot import logs
+from bot import logs, versions
 from bot import steps as step
 from bot.durable_steps import NOTE_TOPIC, PROGRESS_TOPIC, DbosSteps
 from bot.kept_requests import DELIVERY, GENERATION, UNFINISHED, KeptRequests, read_job
@@ -35,8 +35,6 @@ from bot.verification import verification
 from bot.workflow import abandon, generation
 
 log = logging.getLogger(__name__)
-# Pinned: DBOS recovers what the same version started, and its default changes with the code.
-APPLICATION_VERSION = "1"
 _ROUND, _VERIFICATION, _SEARCH = "round", "verification", "search"
 _NOTICE_INTERVAL_S = 0.1
 _QUEUE = "deliveries"
@@ -133,7 +131,7 @@ class Durable(KeptRequests):
         config: DBOSConfig = {
             "name": "kernelwright",
             "system_database_url": self._settings.system_database_url(),
-            "application_version": APPLICATION_VERSION,
+            "application_version": versions.APPLICATION_VERSION,
             "executor_id": self._replica.replica_id if self._replica else _ALONE,
             "serializer": DBOSPortableJSONSerializer(),
             "log_level": "WARNING",
@@ -143,6 +141,7 @@ class Durable(KeptRequests):
             self._replica.join()
         DBOS(config=config)
         DBOS.launch()
+        versions.left_behind()
         DBOS.register_queue(
             _QUEUE,
             worker_concurrency=self._settings.deliveries_at_once,
@@ -170,8 +169,8 @@ class Durable(KeptRequests):
             self._settings.system_database_url(),
             f"replica-{uuid.uuid4()}",
             interval_s=self._settings.replica_interval_s,
-            owners=_owners,
-            take_over=_take_over,
+            owners=versions.owners,
+            take_over=versions.take_over,
         )
 
     def _search_by_the_clock(self) -> None:
@@ -186,10 +185,7 @@ class Durable(KeptRequests):
 
     def _search(self, workflow_id: str) -> None:
         # A search over many repositories may take longer than a slot: one at a time.
-        running = DBOS.list_workflows(
-            name=_SEARCH, status=UNFINISHED, limit=1, load_input=False, load_output=False
-        )
-        if not running:
+        if not versions.unfinished(_SEARCH):
             with SetWorkflowID(workflow_id):
                 DBOS.start_workflow(self._run_search)
 
@@ -258,15 +254,3 @@ def _write_ahead(file: Path) -> None:
     """Readers beside the writer, and one wait for the disk a commit instead of three."""
     with closing(sqlite3.connect(file)) as database:
         database.execute("PRAGMA journal_mode=WAL")
-
-
-def _owners() -> set[str]:
-    """The replicas that have unfinished work, alive or not."""
-    rows = DBOS.list_workflows(status="PENDING", load_input=False, load_output=False)
-    return {row.executor_id for row in rows if row.executor_id}
-
-
-def _take_over(replica_id: str) -> None:
-    # DBOS's own recovery, which its control plane calls in the same case; it has no public name.
-    # It moves only rows that are still that replica's, so doing it twice does nothing.
-    DBOS._recover_pending_workflows([replica_id])

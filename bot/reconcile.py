@@ -51,7 +51,10 @@ class Search:
     def run(self) -> None:
         """All three searches. What fails is logged; the next slot tries again."""
         try:
-            self.steps.do("redeliver", self._redeliver)
+            if self.steps.run("redeliver", self._redeliver, int):
+                # On its way, and it may hold the very labels that nobody told us of: the next
+                # search sees what is still missing.
+                return
             names = self.steps.run("list_repositories", self._repositories, list)
             for full_name, installation_id in names:
                 place = Installed(full_name=full_name, installation_id=installation_id)
@@ -60,11 +63,14 @@ class Search:
         except StepCrashed:
             log.exception("the search for what got lost has failed")
 
-    def _redeliver(self) -> None:
+    def _redeliver(self) -> int:
+        """How many deliveries were sent again."""
         since_s = self.tools.now_s() - HORIZON_S
-        for delivery in failed(self.tools.app.hook_deliveries(since_s)):
+        lost = failed(self.tools.app.hook_deliveries(since_s))
+        for delivery in lost:
             log.warning("delivery %s failed (%s): again", delivery.guid, delivery.status)
             self.tools.app.redeliver(delivery.id)
+        return len(lost)
 
     def _repositories(self) -> list[tuple[str, int]]:
         return [(each.full_name, each.installation_id) for each in self.tools.app.repositories()]
