@@ -137,6 +137,25 @@ def test_a_label_that_was_refused_is_not_told_so_again(
     assert bool(known.accepted) is is_missed
 
 
+@pytest.mark.parametrize(
+    ("tried_ago_s", "is_missed"), [((299.0, 5.0), False), ((100.0,), True)],
+    ids=["of the label", "of something later"],
+)  # fmt: skip
+def test_a_label_whose_delivery_is_sent_again_is_left_to_it(
+    fake: Any, tools: Any, steps: Any, known: Known, issue_body: Any,
+    tried_ago_s: tuple[float, ...], is_missed: bool,
+) -> None:  # fmt: skip
+    fake.open_issue(7, issue_body(), (LABEL,))
+    fake.labelled[7] = [labelling(tools.now_s() - 300)]
+    fake.hook_tries = [
+        HookDelivery(id=n, guid="g", at_s=tools.now_s() - ago_s, status=502)
+        for n, ago_s in enumerate(tried_ago_s)
+    ]
+    search(steps, tools, known)
+    assert fake.redelivered == [len(tried_ago_s) - 1]
+    assert bool(known.accepted) is is_missed
+
+
 @pytest.mark.parametrize(("has_ended", "count"), [(True, 1), (False, 0)])
 def test_a_run_whose_request_has_ended_is_cancelled(
     fake: Any, tools: Any, steps: Any, known: Known, job: Job, has_ended: bool, count: int
