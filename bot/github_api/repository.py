@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from bot.errors import GitHubError, NotFound
 from bot.github_api import decode
-from bot.github_api.artifacts import download
+from bot.github_api.artifacts import download, too_large
 from bot.github_api.rest import Rest
 from bot.github_api.types import (
     CheckRun,
@@ -153,6 +153,8 @@ class Repository:
         path = f"{self._root}/actions/runs/{run_id}/artifacts"
         for row in self._rest.pages(path, "artifacts"):
             if row["name"] == name and not row["expired"]:
+                if row["size_in_bytes"] > max_bytes:
+                    raise too_large(max_bytes)
                 zip_path = f"{self._root}/actions/artifacts/{row['id']}/zip"
                 return download(self._rest, zip_path, max_bytes)
         return None
