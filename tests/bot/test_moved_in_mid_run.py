@@ -1,4 +1,4 @@
-"""A repository that is renamed, and an issue that is moved, locked or deleted, in mid-run."""
+"""A repository renamed, an issue moved, locked or deleted, the App uninstalled: in mid-run."""
 
 from __future__ import annotations
 
@@ -116,3 +116,23 @@ def test_an_issue_that_takes_no_comment_stops_no_kernel(
     else:
         assert "cannot be shown" in (service.state / "bot.log").read_text()
     assert github.violations == []
+
+
+def test_an_app_that_is_uninstalled_ends_the_request_in_the_log(
+    github: StandIn, repository: Repository, service: Any, under_way: threading.Event
+) -> None:
+    github.hub.authority.is_installed = False
+    try:
+        under_way.set()
+        service.until_idle(requests=1)
+    finally:
+        github.hub.authority.is_installed = True
+    assert pulls(repository) == []
+    # Nobody is left to be told; a restart does not begin on it again.
+    log = service.state / "bot.log"
+    assert "ended by a step that failed" in log.read_text()
+    service.stop()
+    service.start()
+    service.until_idle(requests=1)
+    assert pulls(repository) == []
+    assert len(repository.runs) == 1
