@@ -43,6 +43,17 @@ class Stage:
         self.mona.label(number, LABEL)
         return number
 
+    def recover(self) -> None:
+        """Somebody dies, and somebody goes on; where nobody did, what GitHub could not deliver."""
+        try:
+            self.cast.recover()
+        except AssertionError as error:
+            lost = [
+                f"{each.event} {each.status} {each.error} after {each.tries} tries"
+                for each in self.github.hub.webhooks.undelivered()
+            ]
+            raise AssertionError(f"{error}\nnot delivered: {lost}") from error
+
     def first_round(self) -> int:
         """From the label to the pull request, whose number it gives."""
         self.cast.start()
@@ -112,7 +123,7 @@ def verify(stage: Stage, moment: Moment) -> None:
     pull = stage.first_round()
     stage.cast.arm(moment)
     comment_id = stage.mona.comment(pull, "/verify")
-    stage.cast.recover()
+    stage.recover()
     stage.cast.until_idle(requests=1)
     stage.assert_is(commits=1, runs=2, said={"progress": 1, "reply": 1})
     (check,) = [each for each in stage.repository.check_runs if each.name == AGAIN_NAME]
@@ -129,7 +140,7 @@ def cancel(stage: Stage, moment: Moment) -> None:
     stage.until(lambda: stage.is_said(number, "running, budget 15 min"))
     stage.cast.arm(moment)
     comment_id = stage.mona.comment(number, "/cancel")
-    stage.cast.recover()
+    stage.recover()
     stage.cast.until_idle(requests=1)
     stage.assert_is(commits=1, runs=1, said={"progress": 1, "reply": 1})
     assert stage.repository.runs[0].conclusion == "cancelled"
@@ -144,7 +155,7 @@ def newer_words(stage: Stage, moment: Moment) -> None:
     stage.until(lambda: stage.is_said(pull, "running, budget 15 min"))
     stage.cast.arm(moment)
     stage.mona.comment(pull, "/regenerate Shorter names.")
-    stage.cast.recover()
+    stage.recover()
     stage.cast.until_idle(requests=3)
     # The round that was stopped says so, and the last one what has changed.
     stage.assert_is(commits=2, runs=3, said={"progress": 3, "outcome": 2, "reply": 1})
@@ -160,7 +171,7 @@ def reviews_together(stage: Stage, moment: Moment) -> None:
     stage.cast.arm(moment)
     hubot = stage.github.person("hubot", stage.repository, "write")
     stage.mona.review(pull, "REQUEST_CHANGES", "Use fewer registers.")
-    stage.cast.recover()
+    stage.recover()
     hubot.review(pull, "REQUEST_CHANGES", "Shorter names.")
     stage.cast.until_idle(requests=2)
     stage.assert_is(commits=2, runs=2, said={"progress": 2, "outcome": 1})
@@ -191,7 +202,7 @@ def _label_unheard(stage: Stage) -> None:
 def _search(stage: Stage, moment: Moment) -> None:
     stage.cast.set("KERNELWRIGHT_RECONCILE_INTERVAL_S", "1")
     stage.cast.arm(moment)
-    stage.cast.recover()
+    stage.recover()
     stage.cast.until_idle(requests=1)
     stage.assert_is(commits=1, runs=1, said={"progress": 1})
 
