@@ -182,6 +182,10 @@ class RepositoryConfig(_Section):
         ),
     ] = ()
 
+    def in_folder(self, folder: str | None) -> RepositoryConfig:
+        """These settings for a branch that has a problems folder of its own."""
+        return self.model_copy(update={"problems_folder": folder}) if folder else self
+
 
 def schema_text() -> str:
     """The JSON schema, as it is published at SCHEMA_PATH."""

@@ -126,5 +126,15 @@ class Desk:
             "reply", lambda: threads.ensure_comment(self.github(), number, body, login), int
         )
 
+    def keep_said(self, marker: str, text: str) -> None:
+        """Say `text` in the one comment of the thread that is known by `marker`."""
+        number, login = self.thread_number, self.tools.login
+        if number is None:
+            return
+        body = f"{marker}\n{text}"
+        self.steps.run(
+            "reply", lambda: threads.keep_comment(self.github(), number, body, login), int
+        )
+
     def react(self, comment_id: int, content: str) -> None:
         self.steps.do("react", lambda: threads.react_to_comment(self.github(), comment_id, content))

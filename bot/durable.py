@@ -1,7 +1,7 @@
 """Durable execution with DBOS: the database, the workflows and their queue.
 
-With `durable_steps` and `kept_requests` the only module that imports DBOS. What is stored is plain
-JSON, so that a database written by one version is read by the next.
+With `durable_steps`, `kept_requests` and `versions` the only module that imports DBOS. What is
+stored is plain JSON, so that a database written by one version is read by the next.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from typing import Any
 from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetWorkflowID
 from dbos import error as dbos_error
 
-from bot import logs
+from bot import logs, versions
 from bot import steps as step
 from bot.durable_steps import NOTE_TOPIC, PROGRESS_TOPIC, DbosSteps
-from bot.kept_requests import GENERATION, UNFINISHED, KeptRequests, read_job
+from bot.kept_requests import DELIVERY, GENERATION, UNFINISHED, KeptRequests, read_job
 from bot.metrics import Backlog
 from bot.nightly import take_night
 from bot.nightly_records import NightJob
@@ -37,9 +37,7 @@ from bot.verification import verification
 from bot.workflow import abandon, generation
 
 log = logging.getLogger(__name__)
-# Pinned: DBOS recovers what the same version started, and its default changes with the code.
-APPLICATION_VERSION = "1"
-_DELIVERY, _ROUND, _VERIFICATION, _SEARCH = "delivery", "round", "verification", "search"
+_ROUND, _VERIFICATION, _SEARCH = "round", "verification", "search"
 _NIGHT = "night"
 _NOTICE_INTERVAL_S = 0.1
 _QUEUE = "deliveries"
@@ -75,7 +73,7 @@ class Durable(KeptRequests):
             self._tools.metrics.ended(ended.end)
             return ended.model_dump(mode="json")
 
-        @DBOS.workflow(name=_DELIVERY)
+        @DBOS.workflow(name=DELIVERY)
         def run_delivery(document: dict[str, Any]) -> None:
             delivery = Delivery.model_validate(document)
             self.right_of_way.give_way()
@@ -143,7 +141,7 @@ class Durable(KeptRequests):
         config: DBOSConfig = {
             "name": "kernelwright",
             "system_database_url": self._settings.system_database_url(),
-            "application_version": APPLICATION_VERSION,
+            "application_version": versions.APPLICATION_VERSION,
             "executor_id": self._replica.replica_id if self._replica else _ALONE,
             "serializer": DBOSPortableJSONSerializer(),
             "log_level": "WARNING",
@@ -153,6 +151,7 @@ class Durable(KeptRequests):
             self._replica.join()
         DBOS(config=config)
         DBOS.launch()
+        versions.left_behind()
         DBOS.register_queue(
             _QUEUE,
             worker_concurrency=self._settings.deliveries_at_once,
@@ -180,8 +179,8 @@ class Durable(KeptRequests):
             self._settings.system_database_url(),
             f"replica-{uuid.uuid4()}",
             interval_s=self._settings.replica_interval_s,
-            owners=_owners,
-            take_over=_take_over,
+            owners=versions.owners,
+            take_over=versions.take_over,
         )
 
     def _search_by_the_clock(self) -> None:
@@ -196,10 +195,7 @@ class Durable(KeptRequests):
 
     def _search(self, workflow_id: str) -> None:
         # A search over many repositories may take longer than a slot: one at a time.
-        running = DBOS.list_workflows(
-            name=_SEARCH, status=UNFINISHED, limit=1, load_input=False, load_output=False
-        )
-        if not running:
+        if not versions.unfinished(_SEARCH):
             with SetWorkflowID(workflow_id):
                 DBOS.start_workflow(self._run_search)
 
@@ -224,7 +220,7 @@ class Durable(KeptRequests):
 
         One insert, and no thread: a burst waits in the database, not in this process.
         """
-        with SetWorkflowID(f"{_DELIVERY}-{delivery.delivery_id}"):
+        with SetWorkflowID(f"{DELIVERY}-{delivery.delivery_id}"):
             DBOS.enqueue_workflow(_QUEUE, self._run_delivery, delivery.model_dump(mode="json"))
 
     def choosing(self) -> AbstractContextManager[object]:
@@ -272,15 +268,3 @@ def _write_ahead(file: Path) -> None:
     """Readers beside the writer, and one wait for the disk a commit instead of three."""
     with closing(sqlite3.connect(file)) as database:
         database.execute("PRAGMA journal_mode=WAL")
-
-
-def _owners() -> set[str]:
-    """The replicas that have unfinished work, alive or not."""
-    rows = DBOS.list_workflows(status="PENDING", load_input=False, load_output=False)
-    return {row.executor_id for row in rows if row.executor_id}
-
-
-def _take_over(replica_id: str) -> None:
-    # DBOS's own recovery, which its control plane calls in the same case; it has no public name.
-    # It moves only rows that are still that replica's, so doing it twice does nothing.
-    DBOS._recover_pending_workflows([replica_id])

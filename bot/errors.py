@@ -34,12 +34,14 @@ class UserError(BotError):
     """Ends a request for a reason that its author can act on.
 
     `text` is Markdown, already escaped, and may be posted as it is. `end` is the kind of end.
+    `once` is the key under which a thread has one comment for it, kept current; empty: one each.
     """
 
-    def __init__(self, text: str, end: End = "failed") -> None:
+    def __init__(self, text: str, end: End = "failed", once: str = "") -> None:
         super().__init__(text)
         self.text = text
         self.end: End = end
+        self.once = once
 
 
 class BadSignature(BotError):

@@ -7,8 +7,7 @@ its id in `gathered`, and then makes a round of its own.
 from __future__ import annotations
 
 from bot.errors import UserError
-from bot.messages import comments as say
-from bot.messages import progress
+from bot.messages import progress, run_ends
 from bot.records import Job, Regenerate, Standing, Voice, with_voices
 from bot.states import Track
 from bot.steps import Steps
@@ -47,7 +46,7 @@ def _hear(steps: Steps, job: Job, timeout_s: float) -> list[Voice]:
     if note is None:
         return []
     if note.kind == "cancel":
-        raise UserError(say.cancelled_before_run(note.by, job), "cancelled")
+        raise UserError(run_ends.cancelled_before_run(note.by, job), "cancelled")
     if note.kind == "supersede":
-        raise UserError(say.superseded(note.by), "superseded")
+        raise UserError(run_ends.superseded(note.by), "superseded")
     return [note.voice] if note.voice is not None else []

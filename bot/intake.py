@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bot.errors import GitHubError, GitHubUnavailable, UserError
 from bot.github_api import GitHub
-from bot.messages import comments as say
+from bot.messages import run_ends
 from bot.records import Collected, Dispatched, Job, Stopping
 from runner.bundle import MAX_ARCHIVE_BYTES, CheckedBundle, read_bundle
 from runner.contract import KernelRequest, Outcome
@@ -32,9 +32,9 @@ def collect(
     except _NoArtifact as error:
         if conclusion != "success":
             raise _without_bundle(job, run, conclusion, stopping) from error
-        raise UserError(say.bundle_refused(error.reason, run.run_url, job)) from error
+        raise UserError(run_ends.bundle_refused(error.reason, run.run_url, job)) from error
     except BundleError as error:
-        raise UserError(say.bundle_refused(error.reason, run.run_url, job)) from error
+        raise UserError(run_ends.bundle_refused(error.reason, run.run_url, job)) from error
     return Collected(manifest=bundle.manifest, blobs=_store(github, bundle))
 
 
@@ -46,8 +46,8 @@ def _without_bundle(
     job: Job, run: Dispatched, conclusion: str, stopping: Stopping | None
 ) -> UserError:
     if stopping is not None:
-        return UserError(say.cancelled(stopping.by, run.run_url, job), "cancelled")
-    return UserError(say.run_failed(conclusion, run.run_url, job))
+        return UserError(run_ends.cancelled(stopping.by, run.run_url, job), "cancelled")
+    return UserError(run_ends.run_failed(conclusion, run.run_url, job))
 
 
 def _download(github: GitHub, run: Dispatched, request_id: str) -> bytes:

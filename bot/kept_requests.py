@@ -13,9 +13,18 @@ from pydantic import ValidationError
 
 from bot.durable_steps import GATHERED, RUN, STANDING
 from bot.progress import RunOf
-from bot.records import Dispatched, Ended, Job, Request, RunStarted, Standing
+from bot.records import (
+    Delivery,
+    Dispatched,
+    Ended,
+    Job,
+    Request,
+    RunStarted,
+    Standing,
+    Start,
+)
 
-GENERATION = "generation"
+GENERATION, DELIVERY = "generation", "delivery"
 UNFINISHED = ["PENDING", "ENQUEUED", "DELAYED"]
 
 
@@ -43,9 +52,20 @@ class KeptRequests:
                 return _read_request(row)
         return None
 
+    def was_told(self, repository: str, start: Start, since_s: float) -> bool:
+        """Whether a delivery since Unix time `since_s` was about that label on that issue."""
+        rows = DBOS.list_workflows(name=DELIVERY, start_time=_iso(since_s), load_output=False)
+        return any(
+            told.repository == repository
+            and isinstance(told.decision, Start)
+            and told.decision.issue_number == start.issue_number
+            and told.decision.label == start.label
+            for told in map(_read_delivery, rows)
+            if told is not None
+        )
+
     def runs_since(self, repository: str, since_s: float) -> list[RunStarted]:
-        start = datetime.fromtimestamp(since_s, UTC).isoformat()
-        rows = DBOS.list_workflows(name=GENERATION, start_time=start)
+        rows = DBOS.list_workflows(name=GENERATION, start_time=_iso(since_s))
         found: list[RunStarted] = []
         for row in rows:
             job = read_job(row)
@@ -85,6 +105,17 @@ def read_job(row: WorkflowStatus) -> Job | None:
         return Job.model_validate(row.input["args"][0]) if row.input else None
     except (LookupError, ValidationError):
         return None
+
+
+def _read_delivery(row: WorkflowStatus) -> Delivery | None:
+    try:
+        return Delivery.model_validate(row.input["args"][0]) if row.input else None
+    except (LookupError, ValidationError):
+        return None
+
+
+def _iso(time_s: float) -> str:
+    return datetime.fromtimestamp(time_s, UTC).isoformat()
 
 
 def _read_request(row: WorkflowStatus) -> Request | None:

@@ -53,14 +53,18 @@ def prepare(github: GitHub, tools: Tools, job: Job) -> Prepared:
 
 
 def dispatch_inputs(request: KernelRequest, runner_labels: Sequence[str] = ()) -> dict[str, str]:
-    """The inputs of `generate.yml` for a request; `runner` only where the repository chose one.
+    """The inputs of `generate.yml` for a request.
 
     ASCII only: the job takes the request as an environment variable, of which Linux allows 128 KiB,
     and GitHub's limit counts characters. So one limit covers both.
     """
     document = json.dumps(request.model_dump(mode="json"), separators=(",", ":"))
-    inputs = {"request": document, "request_id": request.request_id}
-    return {**inputs, "runner": json.dumps(list(runner_labels))} if runner_labels else inputs
+    return {"request": document, "request_id": request.request_id, **runner_input(runner_labels)}
+
+
+def runner_input(labels: Sequence[str]) -> dict[str, str]:
+    """The input by which a workflow runs elsewhere than it says itself; none without `labels`."""
+    return {"runner": json.dumps(list(labels))} if labels else {}
 
 
 def _from_issue(github: GitHub, job: Job, base_sha: str) -> Prepared:

@@ -16,6 +16,7 @@ from bot.desk import Desk, Requests
 from bot.errors import UserError
 from bot.github_api import GitHub, Pull
 from bot.handlers import read_branch_name
+from bot.kernel_folder import folder_of
 from bot.making_way import Way, make_way
 from bot.messages import comments as say
 from bot.messages import refusals
@@ -72,12 +73,14 @@ def receive(steps: Steps, tools: Tools, requests: Requests, delivery: Delivery) 
         if config is None or isinstance(decision, Usage):
             return
         if isinstance(decision, Asked):
-            folder = config.problems_folder
-            asking.answer(desk, decision, folder, lambda: find_pull(desk, config.label))
+            asking.answer(desk, decision, config, lambda: find_pull(desk, config.label))
         else:
             _open(desk, decision, config)
     except UserError as error:
-        desk.reply(error.text)
+        if error.once:
+            desk.keep_said(refusals.refusal_marker(error.once), error.text)
+        else:
+            desk.reply(error.text)
     except StepCrashed:
         log.error("delivery %s ended by a step that failed", delivery.delivery_id)  # noqa: TRY400
         desk.reply(say.unexpected_delivery(delivery))
@@ -118,7 +121,7 @@ def _start_if_free(desk: Desk, cause: Start | Regenerate, config: RepositoryConf
             pull_number=opening.pull_number,
             head_sha=opening.head_sha,
             slug=opening.slug,
-            config=config,
+            config=config.in_folder(opening.folder),
         )
         is_ours = desk.requests.start(job)
     return choice.model_copy(update={"busy": not is_ours})
@@ -155,11 +158,12 @@ def find_pull(desk: Desk, label: str) -> Pull:
     raise UserError(say.no_pull(label))
 
 
-def _read_kernel(github: GitHub, pull: Pull, folder: str) -> Opening:
+def _read_kernel(github: GitHub, pull: Pull, configured: str) -> Opening:
     named = read_branch_name(pull.head_ref)
     if named is None:
         raise ValueError(f"{pull.head_ref} is no branch of a request")
     issue_number, slug = named
+    folder = folder_of(github, pull.head_sha, slug, configured)
     texts = [github.read_file(f"{folder}/{slug}/{name}", pull.head_sha) for name in SPEC_FILES]
     return Opening(
         issue_number=issue_number,
@@ -168,6 +172,7 @@ def _read_kernel(github: GitHub, pull: Pull, folder: str) -> Opening:
         pull_number=pull.number,
         head_sha=pull.head_sha,
         slug=slug,
+        folder=folder,
     )
 
 
@@ -197,4 +202,5 @@ def _check_caps(desk: Desk, sender: str, caps: CapsConfig) -> None:
     reached = cap_reached(rows, caps, sender, now_s)
     if reached is not None:
         text = refusals.cap(reached.whose, reached.limit, reached.free_at_s)
-        raise UserError(text, "refused")
+        # Every further try would be one more such comment: the one that is there gets the new time.
+        raise UserError(text, "refused", once=f"cap {sender}")

@@ -35,6 +35,7 @@ class Known(Protocol):
 
     def request(self, request_id: str) -> Request | None: ...
     def latest(self, repository: str, issue_number: int) -> Request | None: ...
+    def was_told(self, repository: str, start: Start, since_s: float) -> bool: ...
     def accept(self, delivery: Delivery) -> None: ...
 
 
@@ -50,34 +51,38 @@ class Search:
     def run(self) -> None:
         """All three searches. What fails is logged; the next slot tries again."""
         try:
-            self.steps.do("redeliver", self._redeliver)
+            resent_s = self.steps.run("redeliver", self._redeliver, list)
             names = self.steps.run("list_repositories", self._repositories, list)
             for full_name, installation_id in names:
                 place = Installed(full_name=full_name, installation_id=installation_id)
-                for delivery in self._search(place):
+                for delivery in self._search(place, resent_s):
                     self.known.accept(delivery)
         except StepCrashed:
             log.exception("the search for what got lost has failed")
 
-    def _redeliver(self) -> None:
-        since_s = self.tools.now_s() - HORIZON_S
-        for delivery in failed(self.tools.app.hook_deliveries(since_s)):
+    def _redeliver(self) -> list[float]:
+        """When the deliveries that are now sent again were made first, as Unix times."""
+        tries = self.tools.app.hook_deliveries(self.tools.now_s() - HORIZON_S)
+        lost = failed(tries)
+        for delivery in lost:
             log.warning("delivery %s failed (%s): again", delivery.guid, delivery.status)
             self.tools.app.redeliver(delivery.id)
+        guids = {delivery.guid for delivery in lost}
+        return [min(one.at_s for one in tries if one.guid == guid) for guid in sorted(guids)]
 
     def _repositories(self) -> list[tuple[str, int]]:
         return [(each.full_name, each.installation_id) for each in self.tools.app.repositories()]
 
-    def _search(self, place: Installed) -> list[Delivery]:
+    def _search(self, place: Installed, resent_s: list[float]) -> list[Delivery]:
         """The deliveries that should have come from one repository."""
-        rows = self.steps.run("search_repository", lambda: self._look(place), list)
+        rows = self.steps.run("search_repository", lambda: self._look(place, resent_s), list)
         return [Delivery.model_validate(row) for row in rows]
 
-    def _look(self, place: Installed) -> list[dict[str, object]]:
+    def _look(self, place: Installed, resent_s: list[float]) -> list[dict[str, object]]:
         github = self.tools.github(place.full_name, place.installation_id)
         try:
             self._end_orphans(github)
-            found = self._missed_labels(github, place)
+            found = self._missed_labels(github, place, resent_s)
         except GitHubError as error:
             # One repository that cannot be read must not hide the others.
             log.warning("%s cannot be searched: %s", place.full_name, error)
@@ -93,12 +98,19 @@ class Search:
                 log.warning("run %s goes on after its request's end: cancelled", run.id)
                 github.cancel_run(run.id)
 
-    def _missed_labels(self, github: GitHub, place: Installed) -> list[Delivery]:
+    def _missed_labels(
+        self, github: GitHub, place: Installed, resent_s: list[float]
+    ) -> list[Delivery]:
         label = fetch_config(github).label
         found = []
         for number in github.open_issues(label):
             missed = unanswered(github.labellings(number), label)
-            if missed is None or not self._is_missed(place.full_name, number, missed):
+            if missed is None:
+                continue
+            start = Start(issue_number=number, sender=missed.actor, label=label)
+            # Sent again a moment ago: what does not arrive is seen by the next search.
+            is_resent = any(abs(at_s - missed.at_s) <= GRACE_S for at_s in resent_s)
+            if is_resent or not self._is_missed(place.full_name, start, missed):
                 continue
             log.warning("%s#%s was labelled and nobody told us", place.full_name, number)
             found.append(
@@ -106,20 +118,21 @@ class Search:
                     delivery_id=f"missed-{missed.event_id}",
                     repository=place.full_name,
                     installation_id=place.installation_id,
-                    decision=Start(issue_number=number, sender=missed.actor, label=label),
+                    decision=start,
                 )
             )
         return found
 
-    def _is_missed(self, repository: str, number: int, labelling: Labelling) -> bool:
+    def _is_missed(self, repository: str, start: Start, labelling: Labelling) -> bool:
         age_s = self.tools.now_s() - labelling.at_s
         if not self.grace_s <= age_s <= HORIZON_S or labelling.actor == self.tools.login:
             return False
-        latest = self.known.latest(repository, number)
-        # GitHub's times are whole seconds.
-        return latest is None or (
-            latest.ended is not None and latest.opened_s < labelling.at_s - 1.0
-        )
+        since_s = labelling.at_s - 1.0  # GitHub's times are whole seconds
+        latest = self.known.latest(repository, start.issue_number)
+        if latest is not None and (latest.ended is None or latest.opened_s >= since_s):
+            return False
+        # What was refused made no request, and was answered all the same: nobody is told twice.
+        return not self.known.was_told(repository, start, since_s)
 
 
 def unanswered(labellings: list[Labelling], label: str) -> Labelling | None:

@@ -11,15 +11,15 @@ from dataclasses import dataclass, field
 from bot import dispatch
 from bot.errors import UserError
 from bot.github_api import GitHub
-from bot.messages import comments as say
-from bot.messages import progress
+from bot.messages import progress, run_ends
 from bot.progress_watch import ProgressWatch
 from bot.records import Dispatched, Note, Queue, RunState, Standing, Stopping
-from bot.states import DEADLINES, Track, Working
+from bot.states import DEADLINES, State, Track, Working
 from bot.steps import Steps
 from bot.telling import Telling
 from bot.tools import Tools
 from runner.contract import Budget
+from runner.run_progress import RunProgress
 
 
 @dataclass(slots=True, kw_only=True)
@@ -69,7 +69,7 @@ class RunWatch:
     def _enter(self, state: Working, seen: RunState) -> None:
         self.track.move(state)
         self.since_s = seen.at_s
-        self.steps.stand(Standing(state=state, at_s=seen.at_s, run_url=self.run.run_url))
+        self._stand(state)
         self.shown.cancelling = state == "cancelling"
         self._show(seen)
 
@@ -80,9 +80,16 @@ class RunWatch:
             queue = self.steps.run("look_at_queue", self._look_at_queue, Queue)
         self.shown.look(seen, queue, self.steps.news())
         view = self.shown.due()
-        if view is not None:
-            body = progress.progress_of_run(self.telling.job, view)
-            self.telling.show(body, "show_run")
+        if view is None:
+            return
+        body = progress.progress_of_run(self.telling.job, view)
+        self.telling.show(body, "show_run")
+        if view.said is not None:
+            self._stand(self.track.state, view.said)
+
+    def _stand(self, state: State, said: RunProgress | None = None) -> None:
+        url = self.run.run_url
+        self.steps.stand(Standing(state=state, at_s=self.since_s, run_url=url, said=said))
 
     def _look_at_queue(self) -> Queue:
         return dispatch.look_at_queue(self._github(), self.run.run_id)
@@ -109,10 +116,10 @@ class RunWatch:
         self._stop_run()
         job, url = self.telling.job, self.run.run_url
         if state == "running":
-            raise UserError(say.run_overdue(limit_s, url, job))
+            raise UserError(run_ends.run_overdue(limit_s, url, job))
         if state == "cancelling":
-            raise UserError(say.not_stopped(limit_s, url, job))
-        raise UserError(say.run_too_late(limit_s, url, job))
+            raise UserError(run_ends.not_stopped(limit_s, url, job))
+        raise UserError(run_ends.run_too_late(limit_s, url, job))
 
     def _limit_s(self, state: str) -> float:
         limits_s = {

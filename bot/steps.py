@@ -80,7 +80,7 @@ def perform(
     try:
         return {"value": effect(name, act, patience)}
     except UserError as error:
-        return {"stop": {"text": error.text, "end": error.end}}
+        return {"stop": {"text": error.text, "end": error.end, "once": error.once}}
     except Exception:
         # The edge of a step: what is not for the user goes to the log, whole.
         log.exception("%s: step %s failed", workflow_id, name)
@@ -103,7 +103,7 @@ def effect(name: str, act: Callable[[], Any], patience: Patience) -> Any:
 def outcome(record: dict[str, Any]) -> Any:
     """The value in a record of `perform`. Raises what it recorded instead."""
     if "stop" in record:
-        raise UserError(record["stop"]["text"], record["stop"]["end"])
+        raise UserError(**record["stop"])
     if "crashed" in record:
         raise StepCrashed(record["crashed"])
     return record["value"]

@@ -47,15 +47,21 @@ def keep_comment(
 ) -> int:
     """Make our comment with the marker of `body` say `body`; made where there is none. Its id.
 
-    `known` is that id from an earlier call: a list may lack what was made a moment ago.
+    `known` is that id from an earlier call: a list may lack what was made a moment ago. Raises
+    NotFound where the comment is listed and cannot be edited.
     """
-    found = known or find_comment(github, number, body.split("\n", 1)[0], login)
-    if found is not None:
+    if known is not None:
         try:
-            github.edit_comment(found, body)
+            github.edit_comment(known, body)
         except NotFound:
-            # Somebody deleted it, and others still want to know how it ends.
+            # Somebody deleted it, and others still want to know how it ends: see below.
             pass
         else:
-            return found
-    return github.create_comment(number, body).id
+            return known
+    found = find_comment(github, number, body.split("\n", 1)[0], login)
+    if found is None:
+        return github.create_comment(number, body).id
+    # Not there, and yet in the list: it went with an issue that was transferred, and a new one at
+    # every edit would be no better. That is the caller's to say.
+    github.edit_comment(found, body)
+    return found

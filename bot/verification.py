@@ -11,6 +11,7 @@ from bot.errors import UserError
 from bot.github_api import GitHub
 from bot.messages import asking as say
 from bot.messages import comments
+from bot.preparation import runner_input
 from bot.records import Dispatched, RunState, VerifyJob
 from bot.steps import StepCrashed, Steps
 from bot.tools import Tools
@@ -63,6 +64,7 @@ def _start(github: GitHub, tools: Tools, job: VerifyJob, asked_s: float) -> Disp
         "request_id": job.request_id,
         "head_sha": job.head_sha,
         "problem": job.problem,
+        **runner_input(job.runner_labels),
     }
     order = dispatch.Order(
         workflow=WORKFLOW, request_id=job.request_id, inputs=inputs, made_s=asked_s

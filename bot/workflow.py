@@ -16,7 +16,7 @@ from bot.gathering import gather
 from bot.github_api import GitHub
 from bot.labels import Shown
 from bot.messages import comments as say
-from bot.messages import progress
+from bot.messages import progress, run_ends
 from bot.messages.change import changed
 from bot.messages.refusals import refused
 from bot.permissions import may_ask
@@ -182,10 +182,10 @@ class _Generation:
         conclusion = watch.until_over()
         stopping = watch.stopping
         if stopping is not None and stopping.kind == "supersede" and conclusion != "success":
-            raise UserError(say.superseded(stopping.by), "superseded")
+            raise UserError(run_ends.superseded(stopping.by), "superseded")
         self.track.move("delivering")
         if conclusion not in ("success", "cancelled"):
-            raise UserError(say.run_failed(conclusion, run.run_url, self.job))
+            raise UserError(run_ends.run_failed(conclusion, run.run_url, self.job))
 
         def collect() -> Collected:
             found = intake.collect(self._github(), self.job, run, request, conclusion, stopping)
@@ -194,7 +194,7 @@ class _Generation:
 
         collected = self.steps.run("collect", collect, Collected)
         if collected.manifest.outcome is Outcome.UNSOLVED:
-            text = say.unsolved(collected.manifest, run.run_url, self.job)
+            text = run_ends.unsolved(collected.manifest, run.run_url, self.job)
             raise UserError(text, "unsolved")
         return collected
 
@@ -206,7 +206,7 @@ class _Generation:
             Committed,
         )
         if not committed.made:
-            raise UserError(say.unchanged(run.run_url, job), "unsolved")
+            raise UserError(run_ends.unchanged(run.run_url, job), "unsolved")
         published = steps.run(
             "publish",
             lambda: pull_request.publish(self._github(), job, prepared, collected, committed),

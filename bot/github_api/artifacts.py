@@ -1,6 +1,7 @@
 """Download of one artifact's zip, by GitHub's short-lived link.
 
-Owns the size cap while reading, and never sends the App's token to the storage host.
+Owns the size cap, which holds while reading, whatever size GitHub gives, and never sends the App's
+token to the storage host.
 """
 
 from __future__ import annotations
@@ -8,7 +9,8 @@ from __future__ import annotations
 import urllib3
 
 from bot.errors import GitHubError, GitHubUnavailable
-from bot.github_api.rest import TIMEOUT_S, Rest
+from bot.github_api.connection import TIMEOUT_S
+from bot.github_api.rest import Rest
 
 _CHUNK_BYTES = 1 << 16
 
@@ -38,5 +40,9 @@ def _read(answer: urllib3.BaseHTTPResponse, max_bytes: int) -> bytes:
     for chunk in answer.stream(_CHUNK_BYTES):
         content += chunk
         if len(content) > max_bytes:
-            raise GitHubError(413, f"the artifact is larger than {max_bytes} bytes")
+            raise too_large(max_bytes)
     return bytes(content)
+
+
+def too_large(max_bytes: int) -> GitHubError:
+    return GitHubError(413, f"the artifact is larger than {max_bytes} bytes")

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from bot.errors import GitHubError, NotFound
 from bot.github_api import decode
-from bot.github_api.artifacts import download
+from bot.github_api.artifacts import download, too_large
 from bot.github_api.rest import Rest
 from bot.github_api.types import (
     CheckRun,
@@ -171,6 +171,8 @@ class Repository:
         path = f"{self._root}/actions/runs/{run_id}/artifacts"
         for row in self._rest.pages(path, "artifacts"):
             if row["name"] == name and not row["expired"]:
+                if row["size_in_bytes"] > max_bytes:
+                    raise too_large(max_bytes)
                 zip_path = f"{self._root}/actions/artifacts/{row['id']}/zip"
                 return download(self._rest, zip_path, max_bytes)
         return None
@@ -209,6 +211,11 @@ class Repository:
             return base64.b64decode(answer["content"])
         except binascii.Error as error:
             raise GitHubError(422, f"{path} came in a form that cannot be read") from error
+
+    def files_named(self, name: str, sha: str) -> list[str]:
+        rows = self._get(f"/git/trees/{self.commit(sha).tree_sha}", recursive="1")["tree"]
+        paths = (str(row["path"]) for row in rows if row["type"] == "blob")
+        return [path for path in paths if path.rsplit("/", 1)[-1] == name]
 
     def create_blob(self, content: bytes) -> str:
         encoded = base64.b64encode(content).decode()

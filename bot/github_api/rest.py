@@ -1,13 +1,12 @@
 """REST calls through PyGithub's requester, with the bot's own retry rule and errors.
 
-Owns the mapping of answers to `bot.errors`. Refuses to repeat a write: PyGithub's default retry
+Owns what is repeated and what is followed. Refuses to repeat a write: PyGithub's default retry
 repeats a POST after a 502 or a read timeout, and a write that had landed is then done twice. What
 was refused (401) or sent elsewhere (307, 308) did not land, and is repeated once.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from json import loads as json_of
@@ -18,14 +17,25 @@ import urllib3
 from github import Auth, Github
 from github.GithubException import GithubException
 
-from bot.errors import GitHubError, GitHubUnavailable, NotFound
+from bot.errors import GitHubError
+from bot.github_api.answers import error_of, no_answer, refusal_of
+from bot.github_api.connection import TIMEOUT_S, connect
 
 API_VERSION = "2022-11-28"
-TIMEOUT_S = 30
 PER_PAGE = 100
-# GitHub's advice where a rate limit names no time.
-RATE_LIMIT_WAIT_S = 60.0
 _REDIRECTS = frozenset({307, 308})
+# A repository that was renamed, and an issue in it that was transferred.
+_MOST_MOVES = 2
+# Not PyGithub's own retry: it sleeps through a rate limit, an hour if need be, without a word in
+# the log. A limit is waited out by the step, which says so.
+_RETRY = urllib3.Retry(
+    total=3,
+    backoff_factor=0.2,
+    allowed_methods={"GET"},
+    status_forcelist={500, 502, 503, 504},
+    respect_retry_after_header=False,
+    raise_on_status=False,
+)
 # Told of every request: the status of its answer (0: none) and the headers, in lower case.
 Observe = Callable[[int, Mapping[str, object]], None]
 
@@ -82,6 +92,7 @@ class Rest:
         self._before_create = before_create
         self._observe = observe
         self._client = self._connect(auth)
+        self._connection = connect(base_url, _RETRY)
 
     def _connect(self, auth: Auth.Auth | None) -> Github:
         return Github(
@@ -89,16 +100,7 @@ class Rest:
             base_url=self._base_url,
             timeout=TIMEOUT_S,
             per_page=PER_PAGE,
-            # Not PyGithub's own retry: it sleeps through a rate limit, an hour if need be, without
-            # a word in the log. A limit is waited out by the step, which says so.
-            retry=urllib3.Retry(
-                total=3,
-                backoff_factor=0.2,
-                allowed_methods={"GET"},
-                status_forcelist={500, 502, 503, 504},
-                respect_retry_after_header=False,
-                raise_on_status=False,
-            ),
+            retry=_RETRY,
             seconds_between_requests=self._gaps.request_s or None,
             seconds_between_writes=self._gaps.write_s or None,
             api_version=API_VERSION,
@@ -129,22 +131,27 @@ class Rest:
         request = _Request(verb=verb, path=path, query=query, json=json)
         try:
             try:
-                return self._send(request)
-            except _Moved as moved:
-                return self._send(replace(request, path=moved.path))
+                return self._follow(request)
             except GithubException as error:
                 if error.status != 401 or self._renew is None or self._auth is None:
                     raise
                 # A token can end before its hour: its installation was suspended, or changed.
                 self._auth = self._renew(self._auth)
                 self._client = self._connect(self._auth)
-                return self._send(request)
-        except _Moved as moved:
-            raise GitHubError(0, f"GitHub sends us in circles: {moved.path}") from moved
+                return self._follow(request)
         except GithubException as error:
-            raise _error(error) from error
+            raise error_of(error) from error
         except (OSError, ValueError) as error:
-            raise _no_answer(error) from error
+            raise no_answer(error) from error
+
+    def _follow(self, request: _Request) -> tuple[dict[str, Any], Any]:
+        """The answer from where the thing is now, asked with the same query."""
+        for _ in range(_MOST_MOVES + 1):
+            try:
+                return self._send(request)
+            except _Moved as moved:
+                request = replace(request, path=moved.path)
+        raise GitHubError(0, f"GitHub sends us in circles: {request.path}")
 
     def _send(self, request: _Request) -> tuple[dict[str, Any], Any]:
         status, headers, text = self._ask(request)
@@ -152,14 +159,18 @@ class Rest:
             # PyGithub takes these for success, and the write would be lost without a word.
             raise _Moved(urlsplit(str(headers["location"])).path)
         if status >= 400:
-            raise self._client.requester.createException(status, headers, _refusal(text))
+            raise self._client.requester.createException(status, headers, refusal_of(text))
         return headers, json_of(text) if text else None
 
     def _ask(self, request: _Request) -> tuple[int, dict[str, Any], str]:
         """Status, headers and text of one answer, whatever it says."""
         try:
             status, headers, text = self._client.requester.requestJson(
-                request.verb, request.path, parameters=request.query, input=request.json
+                request.verb,
+                request.path,
+                parameters=request.query,
+                input=request.json,
+                cnx=self._connection,
             )
         except GithubException as error:
             # A token could not be had, which is a request of its own.
@@ -199,9 +210,9 @@ class Rest:
         try:
             return self._ask(_Request(verb="GET", path=path))[1]
         except GithubException as error:
-            raise _error(error) from error
+            raise error_of(error) from error
         except (OSError, ValueError) as error:
-            raise _no_answer(error) from error
+            raise no_answer(error) from error
 
 
 def _next_cursor(link: str) -> str | None:
@@ -211,61 +222,3 @@ def _next_cursor(link: str) -> str | None:
             found = parse_qs(urlsplit(target.strip(" <>")).query).get("cursor")
             return found[0] if found else None
     return None
-
-
-def _no_answer(error: Exception) -> GitHubUnavailable:
-    # requests' errors are OSErrors; a ValueError is an answer that is not JSON.
-    return GitHubUnavailable(0, f"no usable answer from GitHub: {error}")
-
-
-def _refusal(text: str) -> dict[str, Any]:
-    """The body of an error: GitHub's JSON, or what a proxy on the way wrote instead."""
-    try:
-        data = json_of(text)
-    except ValueError:
-        return {"message": text[:200]}
-    return data if isinstance(data, dict) else {"message": text[:200]}
-
-
-def _error(error: GithubException) -> GitHubError:
-    """What a status means for the caller: gone, worth another try, or refused."""
-    status = error.status
-    data = error.data if isinstance(error.data, dict) else {}
-    message = str(data.get("message") or error.message or error.data or "no reason given")
-    if status == 404:
-        return NotFound(status, message)
-    headers = {name.lower(): str(value) for name, value in (error.headers or {}).items()}
-    limited = status == 429 or (status == 403 and _is_limit(message, headers))
-    if status >= 500 or limited:
-        return GitHubUnavailable(status, message, _retry_after_s(headers, limited=limited))
-    return GitHubError(status, message + _details(data))
-
-
-def _is_limit(message: str, headers: dict[str, str]) -> bool:
-    """Whether a 403 means 'later' and not 'never'."""
-    words = message.lower()
-    return (
-        "retry-after" in headers
-        or headers.get("x-ratelimit-remaining") == "0"
-        or any(phrase in words for phrase in ("rate limit", "abuse detection"))
-    )
-
-
-def _details(data: dict[str, Any]) -> str:
-    """GitHub's own list of what was wrong with a 422, in one line."""
-    errors = data.get("errors")
-    if not isinstance(errors, list):
-        return ""
-    texts = [e.get("message") or e.get("code") if isinstance(e, dict) else e for e in errors]
-    return "".join(f"; {text}" for text in texts if text)
-
-
-def _retry_after_s(headers: dict[str, str], *, limited: bool) -> float | None:
-    """GitHub's own wish: `retry-after`, else the limit's reset, else its general advice."""
-    after = headers.get("retry-after", "")
-    if after.isdigit():
-        return float(after)
-    reset = headers.get("x-ratelimit-reset", "")
-    if limited and headers.get("x-ratelimit-remaining") == "0" and reset.isdigit():
-        return max(0.0, float(reset) - time.time()) + 1.0
-    return RATE_LIMIT_WAIT_S if limited else None

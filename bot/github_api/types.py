@@ -235,6 +235,10 @@ class GitHub(Protocol):
         """
         ...
 
+    def files_named(self, name: str, sha: str) -> list[str]:
+        """The paths of the files called `name` at commit `sha`, as far as GitHub lists them."""
+        ...
+
     def create_blob(self, content: bytes) -> str: ...
     def create_tree(self, base_tree_sha: str | None, blobs: Mapping[str, str]) -> str:
         """`base_tree_sha` with `blobs` by path; None: with nothing else in it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bot.messages.markdown import code, fence, paragraphs
+from bot.messages.progress import said_rows
 from bot.records import Request, Standing
 from bot.states import State
 
@@ -37,6 +38,7 @@ def status(latest: Request | None, standing: Standing | None, now_s: float) -> s
         rows.append(f"- under way for {_minutes(now_s - latest.opened_s)}")
         if standing is not None:
             rows.append(f"- in this state for {_minutes(now_s - standing.at_s)}")
+            rows += [f"- {row}" for row in said_rows(standing.said)]
     head = f"**Round {latest.job.generation + 1}** ({code(latest.job.request_id)})"
     return paragraphs(f"{STATUS_MARKER}\n{head}", "\n".join(rows))
 

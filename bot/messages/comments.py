@@ -9,10 +9,8 @@ from collections.abc import Iterable
 from typing import Literal
 
 from bot.handlers import INVALID_LABEL
-from bot.messages.markdown import clip, code, fence, paragraphs, table
-from bot.messages.run_facts import nearest_miss
+from bot.messages.markdown import clip, code, fence, paragraphs, tables
 from bot.records import Delivery, FaultRow, Job, Regenerate
-from runner.contract import ResultBundle
 
 PullState = Literal["open", "closed", "merged"]
 
@@ -55,18 +53,13 @@ def faults(rows: Iterable[FaultRow], job: Job) -> str:
         [
             f"**{head} in the spec.** Nothing was run.",
             mend,
-            *_tables(["where", "what"], cells),
+            *tables(["where", "what"], cells),
         ]
     )
 
 
 def _where(row: FaultRow) -> str:
     return row.file if row.line is None else f"{row.file}, line {row.line}"
-
-
-def _tables(header: list[str], cells: list[list[str]], rows_each: int = 40) -> list[str]:
-    """Long tables in pieces, so that `clip` can drop the last of them."""
-    return [table(header, cells[i : i + rows_each]) for i in range(0, len(cells), rows_each)]
 
 
 def busy(request_id: str) -> str:
@@ -135,90 +128,10 @@ def dispatch_failed(reason: str, job: Job) -> str:
     )
 
 
-def run_failed(conclusion: str, run_url: str, job: Job) -> str:
-    return (
-        f"The [run]({run_url}) ended as {code(conclusion)} and handed back no kernel. Its log says "
-        f"why. {again(job)}"
-    )
-
-
-def run_too_late(deadline_s: float, run_url: str, job: Job) -> str:
-    return (
-        f"The [run]({run_url}) has not ended within {deadline_s / 3600:g} hours, so I stopped "
-        f"waiting. Is a self-hosted runner with the label `gpu` online? {again(job)}"
-    )
-
-
-def run_overdue(deadline_s: float, run_url: str, job: Job) -> str:
-    return (
-        f"The [run]({run_url}) started and has not ended within {deadline_s / 3600:g} hours, so I "
-        f"cancelled it. Its machine may have been lost. {again(job)}"
-    )
-
-
-def not_stopped(deadline_s: float, run_url: str, job: Job) -> str:
-    return (
-        f"The [run]({run_url}) was asked to stop and has not within {deadline_s / 60:g} minutes, "
-        f"so I stopped waiting; whatever it still hands back is not used. {again(job)}"
-    )
-
-
-def cancelled(by: str, run_url: str, job: Job) -> str:
-    return (
-        f"Cancelled, as {code(by)} asked. The [run]({run_url}) had no kernel to hand back. "
-        f"{again(job)}"
-    )
-
-
-def cancelled_before_run(by: str, job: Job) -> str:
-    return f"Cancelled, as {code(by)} asked, before a run was started. {again(job)}"
-
-
-def superseded(by: str) -> str:
-    return (
-        f"Stopped in favour of newer words by {code(by)}. What was asked here is part of that next "
-        "round, so nothing is lost."
-    )
-
-
 def folder_appeared(folder: str, branch: str) -> str:
     return (
         f"The folder {code(folder, 200)} exists on {code(branch)} by now, and I do not "
         "write over it. Rename the problem in the spec, or remove the folder, and ask again."
-    )
-
-
-def bundle_refused(reason: str, run_url: str, job: Job) -> str:
-    return paragraphs(
-        f"The [run]({run_url}) succeeded, but what it handed back failed its checks, so nothing "
-        "was committed and no pull request was opened or changed:",
-        fence(reason, limit=2000),
-        again(job),
-    )
-
-
-def unsolved(manifest: ResultBundle, run_url: str, job: Job) -> str:
-    """No attempt passed. Every attempt with its verdict."""
-    cells = [
-        [str(attempt.index), attempt.evaluation.status.value, code(attempt.evaluation.summary)]
-        for attempt in manifest.attempts
-    ]
-    what = "changed nothing" if isinstance(job.cause, Regenerate) else "opened no pull request"
-    return clip(
-        [
-            f"**No kernel passed** in {len(manifest.attempts)} attempts, so I {what}. The "
-            f"[run]({run_url}) stopped because: {code(manifest.stopped_because)}.",
-            again(job) + " A hint in the spec, a longer budget or clearer guidance may help.",
-            nearest_miss(manifest.attempts),
-            *_tables(["attempt", "verdict", "what was found"], cells),
-        ]
-    )
-
-
-def unchanged(run_url: str, job: Job) -> str:
-    return (
-        f"The [run]({run_url}) came back with the very kernel that is already here, so there is "
-        f"nothing to commit. Clearer guidance may help. {again(job)}"
     )
 
 

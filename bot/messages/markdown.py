@@ -48,6 +48,11 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join([f"| {' | '.join(header)} |", f"|{rule}|", *lines])
 
 
+def tables(header: list[str], cells: list[list[str]], rows_each: int = 40) -> list[str]:
+    """Long tables in pieces, so that `clip` can drop the last of them."""
+    return [table(header, cells[i : i + rows_each]) for i in range(0, len(cells), rows_each)]
+
+
 def fold(title: str, content: str) -> str:
     """A section that is closed until it is clicked. `title` is ours, `content` already safe."""
     return f"<details><summary>{title}</summary>\n\n{content}\n\n</details>"

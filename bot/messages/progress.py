@@ -56,7 +56,7 @@ def progress(job: Job, stage: Literal["received", "gathering"]) -> str:
 def progress_of_run(job: Job, view: RunView) -> str:
     """The one progress comment, while the run waits or works."""
     rows = [_received(job), ("✅", "permission and spec checked"), ("⏳", _run_row(view))]
-    return _progress(job, rows + (_said_rows(view.said) if view.said else []))
+    return _progress(job, rows + [("⏳", row) for row in said_rows(view.said)])
 
 
 def progress_ended(
@@ -108,17 +108,19 @@ def _place(ahead: int) -> str:
     return "1 run before this one" if ahead == 1 else f"{ahead} runs before this one"
 
 
-def _said_rows(said: RunProgress) -> list[tuple[str, str]]:
+def said_rows(said: RunProgress | None) -> list[str]:
     """What the run says of itself. Every name in it is foreign, and the bundle decides."""
+    if said is None:
+        return []
     parts = [_PHASES[said.phase], f"{duration(said.left_s)} left"]
     if said.attempts:
         tried = "1 attempt" if said.attempts == 1 else f"{said.attempts:,} attempts"
         parts.append(f"{tried}, {said.passed:,} passed")
     if said.last_status is not None:
         parts.append(f"the last: {said.last_status.value}")
-    rows = [("⏳", " · ".join(parts))]
+    rows = [" · ".join(parts)]
     if said.best is not None:
-        rows.append(("⏳", _best(said.best)))
+        rows.append(_best(said.best))
     return rows
 
 

@@ -54,6 +54,7 @@ class Authority:
             serialization.NoEncryption(),
         ).decode()
         self._public_key = key.public_key()
+        self.is_installed = True  # False: no token of the installation works, or is given out
         self._users: dict[str, Account] = {}
         self._installation_tokens: dict[str, datetime] = {}
 
@@ -89,7 +90,7 @@ class Authority:
         if token in self._users:
             return Actor(account=self._users[token], kind="user")
         if token in self._installation_tokens:
-            if self._installation_tokens[token] <= self._state.clock():
+            if not self.is_installed or self._installation_tokens[token] <= self._state.clock():
                 raise Unauthorized("Bad credentials")
             return Actor(account=self._state.bot, kind="installation")
         if scheme.lower() == "bearer" and token.count(".") == 2 and not token.startswith("ghs_"):

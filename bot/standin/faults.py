@@ -18,6 +18,7 @@ Kind = Literal[
     "conclude",
     "lose_artifact",
     "alter_artifact",
+    "grow_artifact",
     "answer",
     "land",
 ]
@@ -70,6 +71,10 @@ class Faults:
     def alter_artifact(self, change: Callable[[bytes], bytes]) -> None:
         """The next artifact's zip file is what `change` makes of it."""
         self._put("alter_artifact", "", change)
+
+    def grow_artifact(self, zeros_bytes: int, claimed_bytes: int | None = None) -> None:
+        """So many zeros follow the next artifact's zip; the API gives its size as claimed."""
+        self._put("grow_artifact", "", (zeros_bytes, claimed_bytes))
 
     def answer(
         self,

@@ -10,7 +10,7 @@ import email.utils
 import itertools
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bot.standin import description
@@ -21,6 +21,7 @@ from bot.standin.description import Operation
 from bot.standin.git_types import GitFailed
 from bot.standin.hub import Hub
 from bot.standin.late_lists import LateLists
+from bot.standin.moves import current_path
 
 _RATE_LIMIT = 5_000
 _RATE_WINDOW_S = 3_600
@@ -74,7 +75,9 @@ class Gate:
 
     def answer(self, incoming: Incoming) -> Reply:
         """The answer to one API request; never raises for a request's own fault."""
-        operation = self._description.find(incoming.method, incoming.path)
+        path = current_path(self._hub.state, incoming.path)
+        incoming = replace(incoming, path=path)
+        operation = self._description.find(incoming.method, path)
         login = ""
         try:
             login, reply = self._act(incoming, operation)

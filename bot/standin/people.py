@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 import httpx
 
+from bot.standin import moves
 from bot.standin.hub import Hub
 from bot.standin.issue_form import parse_form
 from bot.standin.state import Account, Repository
@@ -126,6 +127,23 @@ class Person:
             sha = self._repo.git.commit_files(branch, files, message, author, state.clock())
             self._hub.branch_moved(self._repo, f"refs/heads/{branch}", sha, self._account)
         return sha
+
+    def rename_repository(self, name: str) -> None:
+        """Rename the repository; what this person does next goes to its new name."""
+        moves.rename_repository(self._hub, self._repo, name)
+        self._http.base_url = f"{self._hub.base}/repos/{self._repo.full_name}"
+
+    def transfer_issue(self, number: int, target: Repository) -> int:
+        """Move an issue to another repository; its number there."""
+        return moves.transfer_issue(self._hub, self._repo, number, target, self._account).number
+
+    def delete_issue(self, number: int) -> None:
+        moves.delete_issue(self._hub, self._repo, number, self._account)
+
+    def lock(self, number: int) -> None:
+        """From now on only those who may write can comment."""
+        with self._hub.state.lock:
+            self._repo.locked.add(number)
 
     def close_session(self) -> None:
         self._http.close()

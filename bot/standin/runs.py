@@ -166,10 +166,17 @@ def _store_artifact(hub: Hub, task: _Task, contexts: Contexts) -> str:
     alter = hub.faults.take("alter_artifact")
     if alter:
         data = alter.value(data)
+    growth = hub.faults.take("grow_artifact")
+    zeros_bytes, claimed_bytes = growth.value if growth else (0, None)
     name = resolve(task.workflow.artifact_name, contexts)
     with hub.state.lock:
         artifact = Artifact(
-            id=hub.state.next_id(), name=name, data=data, created_at=hub.state.clock()
+            id=hub.state.next_id(),
+            name=name,
+            data=data,
+            created_at=hub.state.clock(),
+            zeros_bytes=zeros_bytes,
+            claimed_bytes=claimed_bytes,
         )
         task.run.artifacts.append(artifact)
     return "success"

@@ -16,6 +16,7 @@ from typing import Self
 import uvicorn
 from fastapi import FastAPI, Request, Response
 from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import StreamingResponse
 
 from bot.standin import blobs, pages
 from bot.standin.auth import Authority
@@ -40,6 +41,7 @@ _API_PATHS = (
     "/app/{rest:path}",
     "/installation/{rest:path}",
     "/repos/{rest:path}",
+    "/repositories/{rest:path}",
     "/users/{rest:path}",
 )
 _API_METHODS = ["GET", "POST", "PATCH", "PUT", "DELETE"]
@@ -236,7 +238,7 @@ def _app(hub: Hub, gate: Gate) -> FastAPI:
         data = hub.blobs.read(token)
         if data is None:
             return Response("This link has expired", status_code=403)
-        return Response(data, media_type="application/zip")
+        return StreamingResponse(data, media_type="application/zip")
 
     hub.issuer.add_routes(app)
 

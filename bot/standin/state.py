@@ -161,6 +161,14 @@ class Artifact:
     name: str
     data: bytes
     created_at: datetime
+    zeros_bytes: int = 0  # that follow `data`, made while they are sent
+    claimed_bytes: int | None = None  # what the API says in place of the true size
+
+    @property
+    def size_bytes(self) -> int:
+        """The size that the API gives."""
+        true = len(self.data) + self.zeros_bytes
+        return true if self.claimed_bytes is None else self.claimed_bytes
 
 
 @dataclass(slots=True, kw_only=True)
@@ -201,10 +209,18 @@ class Repository:
     disabled_workflows: set[str] = field(default_factory=set)  # file names
     archived: bool = False
     has_issues: bool = True
+    # Old number → id of the repository and number where the issue is now.
+    transferred: dict[int, tuple[int, int]] = field(default_factory=dict)
+    deleted: set[int] = field(default_factory=set)  # numbers of issues
+    locked: set[int] = field(default_factory=set)  # numbers of issues
 
     @property
     def full_name(self) -> str:
         return f"{self.owner.login}/{self.name}"
+
+    def next_number(self) -> int:
+        """The number of the next issue or pull request: none is given twice."""
+        return max((*self.issues, *self.transferred, *self.deleted), default=0) + 1
 
     def role_of(self, login: str) -> Role:
         """The role of an account here; the repository is public, so everybody may read."""
@@ -236,6 +252,7 @@ class State:
     lock: threading.RLock = field(default_factory=threading.RLock)
     accounts: dict[str, Account] = field(default_factory=dict)
     repositories: dict[str, Repository] = field(default_factory=dict)
+    renamed: dict[str, int] = field(default_factory=dict)  # old full name → id
     # Real ids are large; small ones would hide code that mixes an id up with a number.
     _ids: Iterator[int] = field(default_factory=lambda: itertools.count(4_100_000_001, 7))
 

@@ -113,7 +113,11 @@ class Webhooks:
 
     def _work(self) -> None:
         no_tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # loopback: no certificates to load
-        with httpx.Client(timeout=_TIMEOUT_S, trust_env=False, verify=no_tls) as client:
+        # A connection for each: one kept from before leads to a service that may be gone by now.
+        fresh = httpx.Limits(max_keepalive_connections=0)
+        with httpx.Client(
+            timeout=_TIMEOUT_S, trust_env=False, verify=no_tls, limits=fresh
+        ) as client:
             while (delivery := self._queue.get()) is not None:
                 self._deliver(client, delivery)
                 delivery.done.set()

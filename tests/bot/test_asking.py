@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 
+from bot.config import PATH
 from bot.reception import receive
 from bot.records import Asked, Delivery, Ended, Job, Note, Request, Standing
 from bot.verdict import parse_verdict
 from bot.verification import verification
 from bot.workflow import generation
-from runner.contract import ResultBundle
+from runner.contract import EvaluationStatus, ResultBundle
+from runner.run_progress import BestSoFar, RunProgress
 
 
 def asked(command: Any, thread: int = 7, *, on_pull: bool = False, by: str = "mona") -> Delivery:
@@ -72,6 +74,22 @@ def test_status_is_one_comment_that_is_edited(
     assert "done: the kernel is in the pull request" in second
 
 
+def test_status_says_what_the_run_says_of_itself(
+    fake: Any, tools: Any, steps: Any, requests: Any, job: Job
+) -> None:
+    best = BestSoFar(attempt=3, ratio=1.23, baseline="eager", ratio_low=1.2, ratio_high=1.26)
+    said = RunProgress(
+        request_id=job.request_id, at_s=60.0, phase="searching", left_s=540.0, attempts=5,
+        passed=2, last_status=EvaluationStatus.COMPILE_ERROR, best=best,
+    )  # fmt: skip
+    requests.known[job.request_id] = Request(job=job, opened_s=tools.now_s(), ended=None)
+    standing = Standing(state="running", at_s=tools.now_s(), said=said)
+    requests.standings[job.request_id] = Standing.model_validate(standing.model_dump(mode="json"))
+    receive(steps, tools, requests, asked("status", by="eve"))
+    assert "- searching · 9 min left · 5 attempts, 2 passed" in fake.said(7)
+    assert "attempt 3, at its weakest 1.23 times as fast as `eager` [1.2, 1.26]" in fake.said(7)
+
+
 def verdict_zip(bundles: Any, fake: Any) -> bytes:
     """What `verify.yml` hands back of the kernel on the branch."""
     with zipfile.ZipFile(io.BytesIO(next(iter(fake.runs.values())).artifact)) as archive:
@@ -119,6 +137,18 @@ def test_verify_is_a_run_for_the_head_and_ends_as_a_check_on_it(
     result = "passed" if expected == "success" else "failed"
     counted = f'kernelwright_verifications_total{{result="{result}"}} 1.0\n'
     assert counted in tools.metrics.exposition().decode()
+
+
+def test_a_verification_runs_where_the_repository_says(
+    fake: Any, tools: Any, steps: Any, requests: Any, job: Job
+) -> None:
+    generation(steps, tools, job)
+    (pull,) = fake.open_pulls()
+    fake.commit_as("mona", "main", "Set up", {PATH: b"runner_labels: [self-hosted, h100]\n"})
+    receive(steps, tools, requests, asked("verify", pull.number, on_pull=True))
+    fake.on_dispatch = lambda inputs: ([("completed", "failure")], None)
+    verification(steps, tools, requests.verified[0])
+    assert list(fake.runs.values())[-1].inputs["runner"] == '["self-hosted", "h100"]'
 
 
 def test_a_refused_dispatch_of_a_verification_is_said(

@@ -115,6 +115,12 @@ def test_a_branch_a_commit_and_a_pull_request(client: GitHub, mona: Person) -> N
     assert client.open_pulls() == []
 
 
+def test_files_are_found_by_name_wherever_they_lie(client: GitHub, mona: Person) -> None:
+    added = {"a/b/x.toml": b"1\n", "x.toml": b"2\n", "a/x.toml.bak": b"3\n"}
+    sha = mona.push_commit("main", added, "Add")
+    assert client.files_named("x.toml", sha) == ["a/b/x.toml", "x.toml"]
+
+
 def test_a_branch_that_moved_is_not_forced(client: GitHub, mona: Person) -> None:
     base = client.branch_head("main")
     assert base is not None

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from markdown_it import MarkdownIt
 
-from bot.messages import comments, progress, pull_request
+from bot.messages import comments, progress, pull_request, run_ends
 from bot.messages.change import changed, check_summary
 from bot.messages.markdown import clip, code, fence, table
 from bot.preparation import dispatch_inputs
@@ -370,7 +370,7 @@ def test_thousands_of_faults_still_fit_a_comment(job: Job) -> None:
 
 
 def test_a_failure_names_the_way_to_try_again(job: Job) -> None:
-    text = comments.run_failed("cancelled", "https://github.example/runs/1", job)
+    text = run_ends.run_failed("cancelled", "https://github.example/runs/1", job)
     assert "https://github.example/runs/1" in text
     assert "remove the label `kernel-request` and add it again" in text
 

@@ -44,6 +44,21 @@ def test_a_cap_is_said_with_the_time_from_which_it_is_possible_again(
     assert len(requests.started) == 1
 
 
+def test_a_cap_is_one_comment_of_a_thread_kept_current(
+    fake: Any, tools: Any, steps: Any, requests: Any
+) -> None:
+    fake.commit_as("mona", "main", "Set up", {PATH: b"caps: {per_person_per_day: 1}\n"})
+    requests.runs.append(RunStarted(sender="mona", at_s=tools.now_s() - 3600.0))
+    receive(steps, tools, requests, START)
+    (before,) = fake.threads[7]
+    requests.runs.append(RunStarted(sender="mona", at_s=tools.now_s() - 60.0))
+    receive(steps, tools, requests, START.model_copy(update={"delivery_id": "missed-42"}))
+    (after,) = fake.threads[7]
+    assert after.id == before.id
+    assert "from **1970-01-13 12:47 UTC** on" in before.body
+    assert "from **1970-01-13 13:46 UTC** on" in after.body
+
+
 def test_the_request_keeps_the_configuration_that_it_was_made_under(
     fake: Any, tools: Any, steps: Any, requests: Any
 ) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from bot.github_api import HookDelivery, Labelling
 from bot.reconcile import MAX_TRIES, Search, failed, unanswered
-from bot.records import Delivery, Ended, Job, Request
+from bot.records import Delivery, Ended, Job, Request, Start
 from bot.workflow import generation
 
 LABEL = "kernel-request"
@@ -20,12 +20,16 @@ class Known:
     def __init__(self) -> None:
         self.requests: list[Request] = []
         self.accepted: list[Delivery] = []
+        self.told_s: list[float] = []  # when a label was told of
 
     def request(self, request_id: str) -> Request | None:
         return next((r for r in self.requests if r.job.request_id == request_id), None)
 
     def latest(self, repository: str, issue_number: int) -> Request | None:
         return next((r for r in reversed(self.requests)), None)
+
+    def was_told(self, repository: str, start: Start, since_s: float) -> bool:
+        return any(told_s >= since_s for told_s in self.told_s)
 
     def accept(self, delivery: Delivery) -> None:
         self.accepted.append(delivery)
@@ -114,6 +118,41 @@ def test_a_label_with_a_record_is_not_missed(
     ended = Ended(end="failed", text="", summary="") if has_ended else None
     known.requests.append(Request(job=job, opened_s=now_s - opened_before_s, ended=ended))
     search(steps, tools, known)
+    assert bool(known.accepted) is is_missed
+
+
+@pytest.mark.parametrize(
+    ("told_ago_s", "is_missed"),
+    [(299.0, False), (300.5, False), (600.0, True)],
+    ids=["told", "within GitHub's second", "of an earlier label"],
+)
+def test_a_label_that_was_refused_is_not_told_so_again(
+    fake: Any, tools: Any, steps: Any, known: Known, issue_body: Any, told_ago_s: float,
+    is_missed: bool,
+) -> None:  # fmt: skip
+    fake.open_issue(7, issue_body(), (LABEL,))
+    fake.labelled[7] = [labelling(tools.now_s() - 300)]
+    known.told_s.append(tools.now_s() - told_ago_s)
+    search(steps, tools, known)
+    assert bool(known.accepted) is is_missed
+
+
+@pytest.mark.parametrize(
+    ("tried_ago_s", "is_missed"), [((299.0, 5.0), False), ((100.0,), True)],
+    ids=["of the label", "of something later"],
+)  # fmt: skip
+def test_a_label_whose_delivery_is_sent_again_is_left_to_it(
+    fake: Any, tools: Any, steps: Any, known: Known, issue_body: Any,
+    tried_ago_s: tuple[float, ...], is_missed: bool,
+) -> None:  # fmt: skip
+    fake.open_issue(7, issue_body(), (LABEL,))
+    fake.labelled[7] = [labelling(tools.now_s() - 300)]
+    fake.hook_tries = [
+        HookDelivery(id=n, guid="g", at_s=tools.now_s() - ago_s, status=502)
+        for n, ago_s in enumerate(tried_ago_s)
+    ]
+    search(steps, tools, known)
+    assert fake.redelivered == [len(tried_ago_s) - 1]
     assert bool(known.accepted) is is_missed
 
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import itertools
-import socket
 import subprocess
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -16,6 +14,7 @@ import pytest
 
 from bot.standin import Person, Repository, StandIn
 from bot.workflow import STEPS
+from tests.fakes.casts import two_replicas
 
 pytestmark = pytest.mark.postgres
 ROUND = ("read_opening", "choose", *(name for name in STEPS if name != "say_outcome"))
@@ -30,28 +29,11 @@ SOME = (
 
 @pytest.fixture
 def replicas(
-    github: StandIn, live: ModuleType, nursery: subprocess.Popen[str], tmp_path: Path,
-    database_url: str, front_door: ModuleType,
+    github: StandIn, nursery: subprocess.Popen[str], tmp_path: Path, database_url: str
 ) -> Iterator[list[Any]]:  # fmt: skip
     """Two services on one database; deliveries go to them in turn. Not started yet."""
-    made = []
-    for number in range(2):
-        state = tmp_path / str(number)
-        state.mkdir()
-        with closing(socket.socket()) as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        settings = live.environment(github, state, port) | {
-            "KERNELWRIGHT_DATABASE_URL": database_url,
-            "KERNELWRIGHT_REPLICA_INTERVAL_S": "0.1",
-        }
-        made.append(live.Service(nursery=nursery, environment=settings, state=state, port=port))
-    door = front_door.FrontDoor([service.port for service in made])
-    github.webhook_url = f"http://127.0.0.1:{door.port}/webhook"
-    yield made
-    for service in made:
-        service.stop()
-    door.close()
+    with two_replicas(github, nursery, tmp_path, database_url) as made:
+        yield made
 
 
 def assert_made_once(

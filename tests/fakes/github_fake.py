@@ -286,6 +286,10 @@ class FakeGitHub:
             raise GitHubError(413, f"{path} is too large to be read here")
         return data
 
+    def files_named(self, name: str, sha: str) -> list[str]:
+        tree = self.trees[self.commits[sha][0].tree_sha]
+        return [path for path in tree if path.split("/")[-1] == name]
+
     def create_blob(self, content: bytes) -> str:
         sha = sha1("blob", content.decode())
         self.blobs[sha] = content

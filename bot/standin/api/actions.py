@@ -149,7 +149,9 @@ def download_artifact(call: Call) -> Reply:
     artifact = _artifact(repo, call.number("artifact_id"))
     if artifact is None or call.param("archive_format") != "zip":
         raise ApiError(404, "Not Found")
-    return Reply(status=302, headers={"Location": call.hub.blobs.link(artifact.data)})
+    return Reply(
+        status=302, headers={"Location": call.hub.blobs.link(artifact.data, artifact.zeros_bytes)}
+    )
 
 
 def _artifact(repo: Repository, artifact_id: int) -> Artifact | None:

@@ -22,9 +22,10 @@ def get_installation(call: Call) -> Reply:
 def create_token(call: Call) -> Reply:
     if call.actor.kind != "app":
         raise ApiError(401, "A JSON web token could not be decoded")
-    if call.number("installation_id") != call.hub.authority.installation_id:
+    authority = call.hub.authority
+    if not authority.is_installed or call.number("installation_id") != authority.installation_id:
         raise ApiError(404, "Not Found")
-    token, expires_at = call.hub.authority.installation_token()
+    token, expires_at = authority.installation_token()
     return created(
         {
             "token": token,

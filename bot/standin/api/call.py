@@ -90,10 +90,20 @@ class Call:
     def repository(self) -> Repository:
         if self.actor.kind == "app" and not self.operation.template.endswith("/installation"):
             raise ApiError(401, "A JSON web token opens only the App's own routes")
-        repo = self.hub.state.repositories.get(f"{self.param('owner')}/{self.param('repo')}")
-        if repo is None:
+        full_name = f"{self.param('owner')}/{self.param('repo')}"
+        repo = self.hub.state.repositories.get(full_name)
+        if repo is not None:
+            return repo
+        if full_name not in self.hub.state.renamed:
             raise ApiError(404, "Not Found")
-        return repo
+        rest = self.path.removeprefix(f"/repos/{full_name}")
+        raise self._moved(f"/repositories/{self.hub.state.renamed[full_name]}{rest}")
+
+    def _moved(self, path: str) -> ApiError:
+        query = f"?{self.query}" if self.query else ""
+        status = 301 if self.operation.method == "GET" else 307
+        location = {"Location": f"{self.base}{path}{query}"}
+        return ApiError(status, "Moved Permanently", location)
 
     def require(self, role: Role) -> Repository:
         """The repository, if the actor may act there as `role`."""
@@ -113,10 +123,17 @@ class Call:
         return repo
 
     def issue(self, name: str = "issue_number") -> Issue:
-        issue = self.repository.issues.get(self.number(name))
-        if issue is None:
-            raise ApiError(404, "Not Found")
-        return issue
+        repo, number = self.repository, self.number(name)
+        issue = repo.issues.get(number)
+        if issue is not None:
+            return issue
+        if number in repo.transferred:
+            target_id, now = repo.transferred[number]
+            rest = self.path.removeprefix(f"/repos/{repo.full_name}/issues/{number}")
+            raise self._moved(f"/repositories/{target_id}/issues/{now}{rest}")
+        if number in repo.deleted:
+            raise ApiError(410, "This issue was deleted")
+        raise ApiError(404, "Not Found")
 
     def pull(self) -> tuple[Issue, PullRequest]:
         issue = self.issue("pull_number")

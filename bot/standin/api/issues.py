@@ -15,7 +15,7 @@ def open_issue(call: Call, title: str, body: str | None) -> Issue:
     now = state.clock()
     issue = Issue(
         id=state.next_id(),
-        number=len(repo.issues) + 1,
+        number=repo.next_number(),
         title=title,
         body=checked_text(body),
         user=call.sender,
@@ -106,6 +106,8 @@ def create_comment(call: Call) -> Reply:
     repo, issue = call.require("read"), call.issue()
     if not str(call.field("body", "")).strip():
         raise ApiError(422, "body cannot be blank")
+    if issue.number in repo.locked and call.actor.kind == "installation":
+        raise ApiError(403, "Unable to create comment because issue is locked.")
     now = call.hub.state.clock()
     comment = Comment(
         id=call.hub.state.next_id(),

@@ -111,7 +111,7 @@ def artifact(base: str, repo: Repository, run: WorkflowRun, item: Artifact) -> d
         "id": item.id,
         "node_id": node_id("Artifact", item.id),
         "name": item.name,
-        "size_in_bytes": len(item.data),
+        "size_in_bytes": item.size_bytes,
         "url": url,
         "archive_download_url": f"{url}/zip",
         "expired": False,

@@ -54,7 +54,7 @@ def issue(base: str, repo: Repository, item: Issue) -> dict[str, Any]:
         "user": user(base, item.user),
         "labels": [label(base, repo, each) for each in item.labels],
         "state": item.state,
-        "locked": False,
+        "locked": item.number in repo.locked,
         "assignee": None,
         "assignees": [],
         "milestone": None,
