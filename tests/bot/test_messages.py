@@ -260,7 +260,7 @@ def test_a_round_without_a_kernel_shows_its_nearest_miss_and_the_failing_input(
         }
     )
     rows = (bundles._attempt(1, miss), bundles._attempt(2, bundles.rejected("@mona")))
-    text = comments.unsolved(
+    text = run_ends.unsolved(
         bundles.manifest(request_of, {}, None, attempts=rows), "https://github.example/runs/1", job
     )
     assert "The nearest was attempt 1, INCORRECT_NUMERICAL" in text

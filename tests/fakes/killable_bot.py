@@ -8,6 +8,7 @@ ended.
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import signal
@@ -32,6 +33,7 @@ import bot.steps
 dbos._dbos._get_or_create_dbos_registry().get_internal_queue()._polling_interval_sec = 0.05
 # A step's first pause after an answer of GitHub's that was none.
 bot.steps._FIRST_WAIT_S = 0.05
+_PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 _PRELOADED = (uvicorn.lifespan.on, uvicorn.loops.auto, uvicorn.protocols.http.auto, bot.app)
 
 
@@ -63,6 +65,8 @@ def arm(when: str, step: str, once: str | None = None) -> None:
 
 def serve(order: dict[str, Any]) -> None:
     """The service in this (forked) process; does not return."""
+    # A test run that is cut short must leave nothing behind: the service ends with its parent.
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     log = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(log, 1)
     os.dup2(log, 2)
