@@ -21,7 +21,7 @@ from dbos import error as dbos_error
 
 from bot import logs, versions
 from bot import steps as step
-from bot.durable_steps import NOTE_TOPIC, PROGRESS_TOPIC, DbosSteps
+from bot.durable_steps import NOTE_TOPIC, PROGRESS_TOPIC, DbosSteps, send
 from bot.kept_requests import DELIVERY, GENERATION, UNFINISHED, KeptRequests, read_job
 from bot.metrics import Backlog
 from bot.nightly import take_night
@@ -250,17 +250,12 @@ class Durable(KeptRequests):
             DBOS.start_workflow(self._run_night, job.model_dump(mode="json"))
 
     def tell(self, request_id: str, note: Note, key: str) -> None:
-        try:
-            document = note.model_dump(mode="json")
-            DBOS.send(request_id, document, NOTE_TOPIC, idempotency_key=key)
-        except dbos_error.DBOSNonExistentWorkflowError:
+        if not send(request_id, note.model_dump(mode="json"), NOTE_TOPIC, key):
             log.info("%s for %s, which is no request of this service", note.kind, request_id)
 
     def pass_on(self, request_id: str, news: RunNews) -> None:
         key = f"{request_id}-{news.attempt}-{news.progress.at_s}"
-        try:
-            DBOS.send(request_id, news.model_dump(mode="json"), PROGRESS_TOPIC, idempotency_key=key)
-        except dbos_error.DBOSNonExistentWorkflowError:
+        if not send(request_id, news.model_dump(mode="json"), PROGRESS_TOPIC, key):
             log.info("%s was deleted while its run was telling of itself", request_id)
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from dbos import DBOS
+from dbos import DBOS, PortableWorkflowError
+from dbos import error as dbos_error
 from pydantic import TypeAdapter
 
 from bot import steps as step
@@ -20,6 +21,20 @@ NOTE_TOPIC, PROGRESS_TOPIC = "note", "progress"
 STANDING, GATHERED, RUN = "standing", "gathered", "run"
 # At a time; what is left is read at the next look.
 _MOST_NEWS = 100
+
+
+def send(workflow_id: str, document: dict[str, Any], topic: str, key: str) -> bool:
+    """Leave a message to a workflow, once for a key. False where there is no such workflow."""
+    try:
+        DBOS.send(workflow_id, document, topic, idempotency_key=key)
+    except dbos_error.DBOSNonExistentWorkflowError:
+        return False
+    except PortableWorkflowError as error:
+        # The same once more: DBOS keeps the error of a send, and a replay raises what was kept.
+        if error.name != dbos_error.DBOSNonExistentWorkflowError.__name__:
+            raise
+        return False
+    return True
 
 
 class DbosSteps:

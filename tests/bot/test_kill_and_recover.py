@@ -5,6 +5,9 @@ The service is the real one, over HTTP against the stand-in GitHub; only the run
 
 from __future__ import annotations
 
+import sqlite3
+import time
+from contextlib import closing
 from types import ModuleType
 from typing import Any
 
@@ -74,3 +77,26 @@ def test_a_kill_in_the_second_round_leaves_exactly_two_commits(
     service.start()
     service.until_idle(requests=2)
     assert_made_once(github, repository, live, rounds=2)
+
+
+def test_news_of_a_run_that_nobody_knows_are_dropped_again_after_a_restart(
+    github: StandIn, repository: Repository, mona: Person, service: Any
+) -> None:
+    github.runs.command = lambda job: 1
+    service.start()
+    inputs = {"request": "{}", "request_id": "kw-0000000000000000"}
+    route = "/actions/workflows/generate.yml/dispatches"
+    mona.request("POST", route, {"ref": "main", "inputs": inputs})
+    deadline_s = time.monotonic() + 30
+    while not github.deliveries or github.deliveries[-1].payload["action"] != "completed":
+        assert time.monotonic() < deadline_s
+        time.sleep(0.02)
+    assert github.deliveries[-1].done.wait(20)
+    service.until_idle(requests=0)
+    service.stop()
+    # As a kill just after the last look at the database leaves it.
+    with closing(sqlite3.connect(service.state / "kernelwright.sqlite")) as database:
+        database.execute("UPDATE workflow_status SET status = 'PENDING', output = NULL")
+        database.commit()
+    service.start()
+    service.until_idle(requests=0)

@@ -54,7 +54,10 @@ def replicated(
     tmp_path: Path, database_url: str,
 ) -> Iterator[Stage]:  # fmt: skip
     with two_replicas(github, nursery, tmp_path, database_url) as replicas:
-        yield stage_for(Pair(replicas))
+        pair = Pair(replicas)
+        # What is on its way to a replica that dies is lost: GitHub is asked to send it again.
+        pair.set("KERNELWRIGHT_RECONCILE_INTERVAL_S", "5")
+        yield stage_for(pair)
 
 
 @pytest.mark.parametrize(("scene", "moment"), SOME_ALONE, ids=name_of)
