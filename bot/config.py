@@ -153,6 +153,18 @@ class NightlyConfig(_Section):
     ] = False
 
 
+class VerifyConfig(_Section):
+    """Verifications of a pull request's head by a run of their own."""
+
+    automatic: Annotated[
+        StrictBool,
+        Field(
+            description="Judge the head of every kernel pull request again, in a run of "
+            "verify.yml. Without that file nothing is run."
+        ),
+    ] = True
+
+
 class RepositoryConfig(_Section):
     """Settings of kernelwright for one repository. Every key may be left out."""
 
@@ -173,6 +185,7 @@ class RepositoryConfig(_Section):
     budget: BudgetConfig = BudgetConfig()
     who_may_ask: AskersConfig = AskersConfig()
     caps: CapsConfig = CapsConfig()
+    verify: VerifyConfig = VerifyConfig()
     nightly: NightlyConfig = NightlyConfig()
     baselines: Annotated[
         tuple[Baseline, ...],

@@ -33,7 +33,7 @@ from bot.replicas import Replica
 from bot.right_of_way import RightOfWay
 from bot.settings import Settings
 from bot.tools import Tools
-from bot.verification import verification
+from bot.verification import verification, verification_of
 from bot.workflow import abandon, generation
 
 log = logging.getLogger(__name__)
@@ -71,6 +71,9 @@ class Durable(KeptRequests):
             with logs.bound(request_id=job.request_id):
                 ended = self._generate(self._steps(), self._tools, job)
             self._tools.metrics.ended(ended.end)
+            again = verification_of(job, ended, self._tools.login)
+            if again is not None:
+                self.start_verification(again)
             return ended.model_dump(mode="json")
 
         @DBOS.workflow(name=DELIVERY)

@@ -222,6 +222,8 @@ class _Generation:
             text=news,
             summary=progress.published(published.number, manifest),
             pull_number=published.number,
+            head_sha=committed.sha,
+            problem=f"{job.config.problems_folder}/{manifest.problem}",
         )
 
     def tell(self, ended: Ended) -> None:

@@ -35,7 +35,8 @@ def claims_summary(
     job: VerifyJob, run_url: str, evaluation: Evaluation | None, claims: Sequence[Claim]
 ) -> str:
     """The check's text. What the run and the committed results say is foreign text."""
-    asked = f"Asked for by {code(job.sender)} · [run]({run_url}) · {code(job.request_id)}"
+    why = "For the new head, by itself" if job.automatic else f"Asked for by {code(job.sender)}"
+    asked = f"{why} · [run]({run_url}) · {code(job.request_id)}"
     if evaluation is None:
         return paragraphs(asked, "The run has not handed back a verdict.")
     rows = [

@@ -44,7 +44,8 @@ class Job(Record):
 class VerifyJob(Record):
     """Input of one `verification` workflow: the kernel on a pull request's head, judged again.
 
-    `problem` is the path of its folder in the repository.
+    `problem` is the path of its folder in the repository. `automatic`: nobody asked, the pull
+    request has a new head.
     """
 
     request_id: str
@@ -55,6 +56,7 @@ class VerifyJob(Record):
     head_sha: str
     sender: str
     runner_labels: tuple[str, ...] = ()
+    automatic: bool = False
 
 
 class Note(Record):
@@ -78,6 +80,7 @@ class Ended(Record):
     """The end of a generation, and the result of its workflow.
 
     `text` is Markdown for the outcome comment; empty where the pull request says it all.
+    `head_sha` and `problem` (the path of its folder) are of the kernel that was published.
     """
 
     end: End
@@ -86,6 +89,8 @@ class Ended(Record):
     dispatched: bool = False
     heard: tuple[Voice, ...] = ()  # who joined this round after it had begun
     pull_number: int | None = None
+    head_sha: str | None = None
+    problem: str | None = None
 
 
 class Request(Record):

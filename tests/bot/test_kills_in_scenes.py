@@ -21,6 +21,7 @@ from tests.fakes.kill_scenes import MOMENTS, Stage, name_of
 # After an effect that GitHub has and the database does not: what a repetition would double.
 SOME_ALONE = (
     (scenes.verify, ("after", "dispatch_verify")),
+    (scenes.new_head, ("after", "close_progress")),
     (scenes.cancel, ("after", "cancel_run")),
     (scenes.newer_words, ("after", "reply")),
     (scenes.reviews_together, ("after", "show_gathering")),

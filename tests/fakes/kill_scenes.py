@@ -104,9 +104,14 @@ class Stage:
         assert self.github.violations == []
 
 
-def verify(stage: Stage, moment: Moment) -> None:
-    """`/verify` ends in one check on the head, by one run."""
-    stage.mona.push_commit("main", {".github/workflows/verify.yml": VERIFY.read_bytes()}, "Verify")
+def _offer_verification(stage: Stage, *, automatic: bool) -> None:
+    """The repository has `verify.yml`, whose runs find the kernel right at once."""
+    config = f"verify:\n  automatic: {str(automatic).lower()}\n"
+    files = {
+        ".github/workflows/verify.yml": VERIFY.read_bytes(),
+        ".github/kernelwright.yml": config.encode(),
+    }
+    stage.mona.push_commit("main", files, "Verify")
     instant, bundles = stage.github.runs.command, stage.bundles
     assert callable(instant)
 
@@ -120,16 +125,37 @@ def verify(stage: Stage, moment: Moment) -> None:
         return 0
 
     stage.github.runs.command = run
+
+
+def _assert_verified(stage: Stage) -> None:
+    """One check on the head, and it says that the kernel passed."""
+    (check,) = [each for each in stage.repository.check_runs if each.name == AGAIN_NAME]
+    head = stage.repository.git.ref(f"refs/heads/{BRANCH}")
+    assert (check.head_sha, check.conclusion) == (head, "success")
+
+
+def verify(stage: Stage, moment: Moment) -> None:
+    """`/verify` ends in one check on the head, by one run."""
+    _offer_verification(stage, automatic=False)
     pull = stage.first_round()
     stage.cast.arm(moment)
     comment_id = stage.mona.comment(pull, "/verify")
     stage.recover()
     stage.cast.until_idle(requests=1)
     stage.assert_is(commits=1, runs=2, said={"progress": 1, "reply": 1})
-    (check,) = [each for each in stage.repository.check_runs if each.name == AGAIN_NAME]
-    head = stage.repository.git.ref(f"refs/heads/{BRANCH}")
-    assert (check.head_sha, check.conclusion) == (head, "success")
+    _assert_verified(stage)
     assert_seen(stage, pull, comment_id)
+
+
+def new_head(stage: Stage, moment: Moment) -> None:
+    """A published kernel is verified by itself: one check on the head, by one run."""
+    _offer_verification(stage, automatic=True)
+    stage.cast.arm(moment)
+    stage.ask()
+    stage.recover()
+    stage.cast.until_idle(requests=1)
+    stage.assert_is(commits=1, runs=2, said={"progress": 1})
+    _assert_verified(stage)
 
 
 def cancel(stage: Stage, moment: Moment) -> None:
@@ -217,6 +243,7 @@ Scene = Callable[[Stage, Moment], None]
 # Every step at which somebody may be killed while the scene's own question is answered.
 STEPS_OF: dict[Scene, tuple[str, ...]] = {
     verify: ("admit", "react", "read_pull", "reply", "clock", *VERIFY_STEPS),
+    new_head: ("close_progress", *VERIFY_STEPS),
     cancel: ("admit", "react", "find_active", "reply", "cancel_run"),
     newer_words: (
         "admit", "read_opening", "choose", "check_caps", "reply", "look_at_older", "hear_silenced",
