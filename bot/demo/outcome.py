@@ -1,7 +1,8 @@
 """What came of it: read back from git, from the pull request and from the artifacts, and checked.
 
 Owns `result.json`. Takes nobody's word: a demo that did not open a pull request with two commits
-of the bot and a passed second kernel has failed, whatever was printed on the way.
+of the bot, a passed second kernel and a second verification of each has failed, whatever was
+printed on the way.
 """
 
 from __future__ import annotations
@@ -13,12 +14,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from bot.checks import AGAIN_NAME
 from bot.standin import Repository
 from bot.standin.state import Account, Issue, PullRequest, WorkflowRun
 from runner.contract import EvaluationStatus, ResultBundle
 from runner.kernel_facts import kernel_digest
 
 ROUNDS = 2
+GENERATE = "generate.yml"
 
 
 class NotDone(Exception):
@@ -75,11 +78,15 @@ def collect(repository: Repository, issue: Issue, bot: Account) -> Outcome:
     authors = {git.commit(sha).author.email for sha in commits}
     if len(commits) != ROUNDS or authors != {bot.signature.email}:
         raise NotDone(f"the branch should have two commits by the bot, and has {len(commits)}")
-    bundles = tuple(_manifest(run) for run in repository.runs)
+    runs = [run for run in repository.runs if run.workflow_file == GENERATE]
+    bundles = tuple(_manifest(run) for run in runs)
     if len(bundles) != ROUNDS:
         raise NotDone(f"there should have been two runs, and there were {len(bundles)}")
     files = tuple(change.path for change in git.changes(pull.base_sha, commits[-1]))
     _check_kernel(repository, commits, bundles)
+    for sha in commits:
+        if not is_verified(repository, sha):
+            raise NotDone(f"{sha[:7]} was not verified again")
     return Outcome(
         issue=issue,
         pull_issue=pull_issue,
@@ -89,6 +96,16 @@ def collect(repository: Repository, issue: Issue, bot: Account) -> Outcome:
         files=files,
         bundles=bundles,
     )
+
+
+def is_verified(repository: Repository, sha: str) -> bool:
+    """Whether the second verification of a commit has ended. Raises `NotDone` where it failed."""
+    for check in repository.check_runs:
+        if (check.name, check.head_sha) == (AGAIN_NAME, sha) and check.conclusion is not None:
+            if check.conclusion != "success":
+                raise NotDone(f"{check.name} of {sha[:7]}: {check.title or check.conclusion}")
+            return True
+    return False
 
 
 def _manifest(run: WorkflowRun) -> ResultBundle:

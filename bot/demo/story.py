@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from bot.demo.display import Display
-from bot.demo.outcome import NotDone, Outcome, collect, only_pull
+from bot.demo.outcome import NotDone, Outcome, collect, is_verified, only_pull
 from bot.demo.reviews import ReviewText
 from bot.demo.service import Service
 from bot.demo.stage import FORM, Problem
@@ -56,10 +56,14 @@ class Story:
         with self._step("pull_request", "The bot has a kernel written, and opens a pull request"):
             self._wait_for_round(1)
             only_pull(self.repository)
+        with self._step("verified", "The bot has the new head judged again by a run of its own"):
+            self._wait_for_verification()
         with self._step("review", "grace reviews the pull request and asks for changes"):
             self._review(reviewer)
         with self._step("second_commit", "The bot has the kernel changed, and adds a commit"):
             self._wait_for_round(2)
+        with self._step("verified_again", "The new head is judged again as well"):
+            self._wait_for_verification()
             return collect(self.repository, issue, self.standin.hub.state.bot)
 
     @contextmanager
@@ -100,6 +104,14 @@ class Story:
     def _wait_for_round(self, rounds: int) -> None:
         self._wait(lambda: self.watcher.rounds_ended() >= rounds)
         self.watcher.look()
+
+    def _wait_for_verification(self) -> None:
+        self._wait(self._head_is_verified)
+        self.watcher.look()
+
+    def _head_is_verified(self) -> bool:
+        with self.standin.hub.state.lock:
+            return is_verified(self.repository, only_pull(self.repository)[1].head_sha)
 
     def _wait(self, done: Callable[[], bool]) -> None:
         deadline = time.monotonic() + _ROUND_S

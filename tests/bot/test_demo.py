@@ -15,12 +15,13 @@ from types import ModuleType
 import pytest
 from rich.console import Console
 
+from bot.checks import AGAIN_NAME
 from bot.demo import command, stage
 from bot.demo.display import Display
 from bot.demo.outcome import NotDone, collect
 from bot.demo.reviews import REVIEWS
 from bot.standin import GitStore, Job, Repository
-from bot.standin.state import Account, Artifact, Issue, PullRequest, State, WorkflowRun
+from bot.standin.state import Account, Artifact, CheckRun, Issue, PullRequest, State, WorkflowRun
 from runner.contract import KernelRequest
 
 CHECKOUT = Path(__file__).parents[2]
@@ -42,7 +43,16 @@ def kernel_of(answer: str) -> str:
 def instant_runs(bundles: ModuleType) -> Runner:
     """Runs that hand back the transcript's last kernel of the round, unverified and at once."""
 
+    def verify(job: Job) -> int:
+        folder = job.temp / "out" / "verdict"
+        folder.mkdir(parents=True)
+        row = bundles.passed("kernel", 32).model_dump_json()
+        (folder / "verdict.json").write_text(f'{{"evaluations": [{row}]}}')
+        return 0
+
     def run(job: Job) -> int:
+        if "request" not in job.inputs:
+            return verify(job)
         request = KernelRequest.model_validate_json(job.inputs["request"])
         kernel = kernel_of(answers(SLUG, request.generation)[-1])
         with zipfile.ZipFile(io.BytesIO(bundles.make_bundle(request, kernel=kernel))) as archive:
@@ -60,9 +70,9 @@ def test_a_review_comments_on_a_line_of_the_kernel_that_it_reviews(slug: str) ->
     assert answers(slug, 1), "the transcript has no answer to the review"
 
 
-def test_every_problem_with_a_transcript_has_a_review() -> None:
+def test_every_problem_with_an_answer_to_a_review_has_one() -> None:
     folders = {path.parent.name for path in (CHECKOUT / "problems").glob("*/transcript.jsonl")}
-    assert folders == set(REVIEWS)
+    assert {name for name in folders if answers(name, 1)} == set(REVIEWS)
 
 
 def test_the_story_ends_with_two_commits_and_the_facts_on_disk(
@@ -79,7 +89,8 @@ def test_the_story_ends_with_two_commits_and_the_facts_on_disk(
     assert len(shown) == 2
     assert f"problems/{SLUG}/kernel.py" in facts["files"]
     assert facts["statuses"] == [["REJECTED", "PASSED"]] * 2
-    steps = {"start", "request", "pull_request", "review", "second_commit", "total"}
+    steps = {"start", "request", "pull_request", "verified", "review", "second_commit"}
+    steps |= {"verified_again", "total"}
     assert set(facts["seconds"]) == steps
     page = (out / "pull_request.html").read_text()
     assert "wants to merge 2 commits" in page
@@ -213,7 +224,7 @@ def finished(tmp_path: Path, bundles: ModuleType) -> tuple[State, Repository, Is
     request = KernelRequest.model_validate_json(fixture.read_text("utf-8"))
     for number in (1, 2):
         data = bundles.make_bundle(request, kernel=f"# round {number}\n")
-        git.commit_files(
+        sha = git.commit_files(
             BRANCH,
             {kernel_path(request): f"# round {number}\n".encode()},
             "k",
@@ -227,6 +238,8 @@ def finished(tmp_path: Path, bundles: ModuleType) -> tuple[State, Repository, Is
             inputs={}, created_at=now, updated_at=now, artifacts=[artifact],
         )  # fmt: skip
         repo.runs.append(run)
+        check = CheckRun(id=number, name=AGAIN_NAME, head_sha=sha, conclusion="success")
+        repo.check_runs.append(check)
     head = git.ref(f"refs/heads/{BRANCH}") or ""
     asked, answered = (
         Issue(
@@ -281,6 +294,14 @@ def lose_an_artifact(_: State, repo: Repository) -> None:
     repo.runs[1].artifacts.clear()
 
 
+def fail_a_verification(_: State, repo: Repository) -> None:
+    repo.check_runs[1].conclusion = "failure"
+
+
+def forget_a_verification(_: State, repo: Repository) -> None:
+    repo.check_runs.pop()
+
+
 def forget_a_run(_: State, repo: Repository) -> None:
     repo.runs.pop()
 
@@ -293,6 +314,8 @@ def forget_a_run(_: State, repo: Repository) -> None:
         (edit_the_kernel, "is not the one that the verifier passed"),
         (lose_an_artifact, "left no artifact"),
         (forget_a_run, "two runs"),
+        (fail_a_verification, "verified again of .*: failure"),
+        (forget_a_verification, "was not verified again"),
     ],
 )
 def test_a_demo_that_fell_short_is_not_done(
