@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from bot.config import PATH
+from bot.config import PATH, VerifyConfig
 from bot.reception import receive
 from bot.records import Asked, Delivery, Ended, Job, Note, Request, Standing
 from bot.verdict import parse_verdict
-from bot.verification import verification
+from bot.verification import verification, verification_of
 from bot.workflow import generation
 from runner.contract import EvaluationStatus, ResultBundle
 from runner.run_progress import BestSoFar, RunProgress
@@ -90,6 +90,12 @@ def test_status_says_what_the_run_says_of_itself(
     assert "attempt 3, at its weakest 1.23 times as fast as `eager` [1.2, 1.26]" in fake.said(7)
 
 
+@pytest.fixture(autouse=True)
+def verify_yml(fake: Any) -> None:
+    """The repository has the workflow of second verifications."""
+    fake.workflows.add("verify.yml")
+
+
 def verdict_zip(bundles: Any, fake: Any) -> bytes:
     """What `verify.yml` hands back of the kernel on the branch."""
     with zipfile.ZipFile(io.BytesIO(next(iter(fake.runs.values())).artifact)) as archive:
@@ -149,6 +155,34 @@ def test_a_verification_runs_where_the_repository_says(
     fake.on_dispatch = lambda inputs: ([("completed", "failure")], None)
     verification(steps, tools, requests.verified[0])
     assert list(fake.runs.values())[-1].inputs["runner"] == '["self-hosted", "h100"]'
+
+
+def test_a_published_head_is_verified_by_itself_unless_the_repository_says_no(
+    fake: Any, tools: Any, steps: Any, job: Job
+) -> None:
+    ended = generation(steps, tools, job)
+    (pull,) = fake.open_pulls()
+    again = verification_of(job, ended, tools.login)
+    assert again is not None
+    assert (again.head_sha, again.pull_number) == (pull.head_sha, pull.number)
+    assert again.problem == "problems/add_one"
+    config = job.config.model_copy(update={"verify": VerifyConfig(automatic=False)})
+    assert verification_of(job.model_copy(update={"config": config}), ended, tools.login) is None
+    nothing = ended.model_copy(update={"head_sha": None})
+    assert verification_of(job, nothing, tools.login) is None
+
+
+def test_a_repository_without_verify_yml_hears_nothing_of_it(
+    fake: Any, tools: Any, steps: Any, job: Job
+) -> None:
+    ended = generation(steps, tools, job)
+    (pull,) = fake.open_pulls()
+    fake.workflows.remove("verify.yml")
+    said, runs = fake.said(pull.number), len(fake.runs)
+    again = verification_of(job, ended, tools.login)
+    assert again is not None
+    verification(steps, tools, again)
+    assert (fake.said(pull.number), len(fake.runs)) == (said, runs)
 
 
 def test_a_refused_dispatch_of_a_verification_is_said(

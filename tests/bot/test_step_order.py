@@ -147,6 +147,7 @@ def questions(play: Play, pull: int, job: Job) -> None:
     play.deliver("/status", asked("status", pull))
     play.deliver("/verify", asked("verify", pull))
     play.fake.on_dispatch = lambda inputs: ([*WAITING, ("completed", "failure")], None)
+    play.fake.workflows.add("verify.yml")
     verification(play.scene("verification")[0], play.tools, play.kept.verified[-1])
     usage = Usage(thread_number=7, on_pull=False, comment_id=5, sender="mona")
     play.deliver("/help", usage)

@@ -53,9 +53,13 @@ class FakeRun:
 
 @dataclass
 class FakeGitHub:
-    """`on_dispatch(inputs)` gives the states and the artifact of the run that is started."""
+    """`on_dispatch(inputs)` gives the states and the artifact of the run that is started.
+
+    `workflows`: the files that can be dispatched.
+    """
 
     on_dispatch: Callable[[Mapping[str, str]], tuple[list[tuple[str, str | None]], bytes | None]]
+    workflows: set[str] = field(default_factory=lambda: {"generate.yml"})
     before_call: Callable[[str], None] = lambda name: None
     issues: dict[int, Issue] = field(default_factory=dict)
     threads: dict[int, list[Comment]] = field(default_factory=dict)
@@ -245,6 +249,8 @@ class FakeGitHub:
         return found[-1] if found else None
 
     def dispatch(self, workflow: str, ref: str, inputs: Mapping[str, str]) -> int | None:
+        if workflow not in self.workflows:
+            raise GitHubError(404, "Not Found")
         run_id = self._id()
         title = f"kernelwright {inputs['request_id']}"
         url = f"https://github.example/{REPOSITORY}/actions/runs/{run_id}"
