@@ -13,50 +13,22 @@ import pytest
 from runner.folder import render_template
 from runner.problem import load_problem
 from tests.bench.agreement import medians_of
+from tests.fakes.scaled_sum import BASELINE, REFERENCE, TOML
 
 ROOT = Path(__file__).parents[2]
-TOML = """\
-name = "scaled_sum"
-entry = "scaled_sum"
-summary = "a + 2 b"
-baselines = ["eager", "by_hand"]
-
-[axes]
-N = [1, 65536]
-
-[[inputs]]
-name = "a"
-shape = ["N"]
-dtype = "float32"
-[[inputs]]
-name = "b"
-shape = ["N"]
-dtype = "float32"
-[[outputs]]
-name = "y"
-shape = ["N"]
-dtype = "float32"
-
-[[tests]]
-N = 100
-[[benchmarks]]
-N = 4096
-[[benchmarks]]
-N = 16384
-"""
+TWO_SIZES = TOML + "[[benchmarks]]\nN = 16384\n"
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A problem folder whose kernel runs anywhere."""
-    sum_of = "def {name}(a, b):\n    return {body}\n"
-    (tmp_path / "problem.toml").write_text(TOML)
-    for file, name, body in (
-        ("reference.py", "scaled_sum", "a + 2 * b"),
-        ("baseline.py", "by_hand", "b + b + a"),
-        ("kernel.py", "scaled_sum", "a.add(b, alpha=2)"),
+    for file, text in (
+        ("problem.toml", TWO_SIZES),
+        ("reference.py", REFERENCE),
+        ("baseline.py", BASELINE),
+        ("kernel.py", "def scaled_sum(a, b):\n    return a.add(b, alpha=2)\n"),
     ):
-        (tmp_path / file).write_text(sum_of.format(name=name, body=body))
+        (tmp_path / file).write_text(text)
     bench = render_template("bench_kernel.py", load_problem(tmp_path))
     (tmp_path / "bench_kernel.py").write_text(bench)
     return tmp_path
