@@ -27,7 +27,7 @@ import torch
 
 from runner.contract import Workload
 from runner.errors import ReferenceFailed
-from runner.problem import BASELINE_FILE, Problem, load_problem
+from runner.problem import BASELINE_FILE, PREPARATION, Problem, load_problem
 from runner.verifier.arena import torch_dtype
 from runner.verifier.comparison import compare
 from runner.verifier.inputs import NORMAL, Case, make_inputs, plan_cases
@@ -83,7 +83,8 @@ def baselines(folder: Path) -> dict[str, Entry]:
     """What a user would run instead, by name: eager, compile, and those of baseline.py.
 
     Compiled ones compile on their first call; that needs a GPU or a C++ compiler. The settings are
-    the verifier's: float32 means float32, and every shape gets a kernel of its own.
+    the verifier's: float32 means float32, and every shape gets a kernel of its own. What a
+    baseline's `prepare_` function makes is made once for the same tensors.
     """
     torch.backends.cudnn.allow_tf32 = False
     torch._dynamo.config.cache_size_limit = 64
@@ -95,8 +96,23 @@ def baselines(folder: Path) -> dict[str, Entry]:
         elif name in _COMPILE_MODES:
             found[name] = torch.compile(reference, dynamic=False, mode=_COMPILE_MODES[name])
         else:
-            found[name] = _function(_import_file(folder / BASELINE_FILE), name)
+            module = _import_file(folder / BASELINE_FILE)
+            entry = _function(module, name)
+            prepare = getattr(module, f"{PREPARATION}{name}", None)
+            found[name] = entry if prepare is None else _prepared(entry, prepare)
     return found
+
+
+def _prepared(entry: Entry, prepare: Entry) -> Entry:
+    held: tuple[tuple[torch.Tensor, ...], Any] | None = None
+
+    def call(*inputs: torch.Tensor) -> Any:
+        nonlocal held
+        if held is None or any(a is not b for a, b in zip(held[0], inputs, strict=True)):
+            held = (inputs, prepare(*inputs))
+        return entry(*inputs, held[1])
+
+    return call
 
 
 def cases(problem: Problem) -> tuple[Case, ...]:

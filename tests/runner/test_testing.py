@@ -131,6 +131,36 @@ def test_baselines_are_found_by_name_and_agree(folder):
     assert done.stdout.strip() == "['eager', 'by_hand'] [(4096,), (4096,)] True", done.stderr
 
 
+def test_a_baseline_gets_what_it_prepares_for_these_tensors(folder):
+    text = """
+made = []
+
+def prepare_by_hand(a, b):
+    made.append(int(a.shape[0]))
+    return 2 * b
+
+def by_hand(a, b, twice):
+    return a + twice
+"""
+    (folder / "baseline.py").write_text(text)
+    script = textwrap.dedent("""\
+        from pathlib import Path
+        import sys, torch
+        from runner.testing import baselines, bench_inputs, load_problem, load_reference
+        folder = Path(".").absolute()
+        problem = load_problem(folder)
+        by_hand = baselines(folder)["by_hand"]
+        reference = load_reference(folder)
+        for _ in range(2):
+            inputs = bench_inputs(problem, problem.benchmarks[0], torch.device("cpu")).values()
+            for _ in range(3):
+                assert torch.allclose(by_hand(*inputs), reference(*inputs))
+        print(sys.modules["kernelwright_scaled_sum_baseline"].made)
+    """)
+    done = run_in_fresh_process(folder, "-c", script)
+    assert done.stdout.strip() == "[4096, 4096]", done.stderr
+
+
 def test_public_cases_repeat():
     from runner.problem import parse_problem
     from runner.testing import cases

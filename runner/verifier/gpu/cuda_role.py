@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 
+from runner.problem import PREPARATION
 from runner.verifier.arena import Slot, settle
 from runner.verifier.call_role import CallRole, set_deterministic
 from runner.verifier.compile_errors import describe_compile_error
@@ -59,6 +60,7 @@ class CudaRole:
         self._tracer = tracer
         self._calls = CallRole(self._arenas[0], tracer)
         self._entries: dict[str, Entry] = {}
+        self._preparations: dict[str, Entry] = {}
         remote_tools.install(ask)
         if self._candidate:
             _poison(device)
@@ -125,6 +127,10 @@ class CudaRole:
         return {"ok": False, "stage": "compile", **describe_compile_error(tracer.failure, code)}
 
     def _burst(self, entry: Entry, inputs: list[list[torch.Tensor]], job: Job) -> Job:
+        prepare = self._preparations.get(job["who"])
+        if prepare is not None:
+            # Before the clock starts, and again for every burst: the contents are new.
+            inputs = [[*one, prepare(*one)] for one in inputs]
         measured = self._clock.burst(entry, inputs)
         result = measured.pop("result")
         reply: Job = {"ok": True, **measured}
@@ -144,6 +150,9 @@ class CudaRole:
             else:
                 own = own or ForeignCode(job["source"], "baseline.py")
                 self._entries[name] = own.load(name)
+                prepare = getattr(own.module, f"{PREPARATION}{name}", None)
+                if prepare is not None:
+                    self._preparations[name] = prepare
         return {"ok": True}
 
     def _describe(self, error: BaseException, code: ForeignCode) -> Job:
