@@ -19,6 +19,7 @@ from runner.problem import Problem
 from runner.verifier.finding import KERNEL_FILE, Finding, first_line, trim
 from runner.verifier.gpu.traffic import smallest_workload
 from runner.verifier.inputs import integer_range
+from runner.verifier.modules.job import entry_job
 from runner.verifier.process import role_environment
 from runner.verifier.sandbox import Sandbox, interpreter
 
@@ -99,7 +100,7 @@ def _job(problem: Problem) -> dict[str, object]:
     """The smallest test workload: a tool that watches every access is slow."""
     workload = smallest_workload(problem)
     return {
-        "entry": problem.entry,
+        "entry": entry_job(problem),
         "inputs": [
             {
                 "dtype": spec.dtype,

@@ -104,7 +104,7 @@ class Trial:
             "inputs": [slot.to_json() for slot in slots],
             "outputs_at": outputs_at,
             "precise": False,
-            "seed": prepared.case.seed,
+            "seed": call_seed(self._problem, prepared.case),
         }
         deadline = min(time.monotonic() + TRIAL_TIMEOUT_S, self.deadline)
         try:
