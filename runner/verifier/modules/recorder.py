@@ -17,6 +17,7 @@ from runner.verifier.eager_mode import EagerMode
 MAX_CONSTANT_ELEMENTS = 4096
 # Where a tensor lies is the follower's choice.
 _PLACES = frozenset({"device", "layout", "pin_memory", "non_blocking", "memory_format"})
+_SAME = frozenset({"alias", "detach", "lift_fresh"})
 Key = tuple[Any, ...]
 
 
@@ -43,6 +44,9 @@ class Recorder(EagerMode):
         given = self._encode(list(args))
         keywords = {k: self._encode(v) for k, v in named.items() if k not in _PLACES}
         result = func(*args, **named)
+        if name in _SAME and _key(result) in self._places:
+            self._alive.append(result)
+            return result  # the same memory: nothing that a follower would have to do
         self.steps.append([f"{name}.{func._overloadname}", given, keywords])
         if name.endswith("_") and args and isinstance(args[0], torch.Tensor):
             self._written.add(_storage(args[0]))
