@@ -8,11 +8,11 @@ github.com/ScalingIntelligence/KernelBench, of which nothing is copied.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from runner.contract import sha256_hex
 from runner.errors import Fault, ProblemError, ReferenceFailed
 from runner.problem import Problem, parse_problem
 from runner.spec_module import CANDIDATE_CLASS
@@ -21,6 +21,12 @@ from runner.suites.spec_text import write_spec
 
 _FILE = re.compile(r"(\d+)_(.+)\.py")
 _LEVEL = re.compile(r"level_?(\d+)")
+# An operator that only such a layer runs on the meta device → the layer's operators on a GPU.
+_ON_GPU: Mapping[str, tuple[str, ...]] = {
+    "_safe_softmax": ("scaled_dot_product_attention",),
+    "bernoulli_": ("native_dropout",),
+    "unsafe_split": ("_cudnn_rnn", "_thnn_fused_gru_cell", "_thnn_fused_lstm_cell"),
+}
 MAX_FILE_BYTES = 1 << 20
 MAX_OUTPUTS = 16
 
@@ -63,6 +69,11 @@ def load_file(file: ProblemFile, *, allow_no_sandbox: bool) -> Problem:
 
     text = _read(file.path)
     facts = describe_file(text, file.path.name, allow_no_sandbox=allow_no_sandbox)
+    return problem_from(file, text, facts)
+
+
+def problem_from(file: ProblemFile, text: str, facts: dict[str, Any]) -> Problem:
+    """The problem of `text`, of which `facts` are known. Raises as `load_file` does."""
     outputs = facts["outputs"]
     if not 1 <= len(outputs) <= MAX_OUTPUTS:
         raise ReferenceFailed(f"{file.path.name}: Model returns {len(outputs)} tensors")
@@ -84,8 +95,15 @@ def _header(file: ProblemFile, facts: dict[str, Any]) -> dict[str, Any]:
         "summary": file.title[:300],
         "family": file.family,
         "policy": "mixed" if mixed else "triton-only",
-        **({"library_ops": sorted(operations)[:64]} if mixed else {}),
+        **({"library_ops": sorted({*operations, *_elsewhere(operations)})[:64]} if mixed else {}),
         "library_calls": max(0, calls - 1),
+    }
+
+
+def _elsewhere(operations: Mapping[str, int]) -> set[str]:
+    """What the same layers run on a GPU, where one operator does what here takes several."""
+    return {
+        name for trace, names in _ON_GPU.items() if trace in operations for name in names
     }
 
 
@@ -110,8 +128,3 @@ def _read(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise ProblemError((Fault(path.name, None, "is not UTF-8 text"),)) from error
-
-
-def digest(path: Path) -> str:
-    """The digest of a file as it lies there."""
-    return sha256_hex(path.read_bytes())
