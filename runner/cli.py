@@ -108,9 +108,7 @@ def _verify(arguments: argparse.Namespace, settings: Settings) -> int:
     return EXIT_OK if passed else EXIT_NOT_PASSED
 
 
-def _problem_and_kernel(
-    arguments: argparse.Namespace, settings: Settings
-) -> tuple[Problem, Path]:
+def _problem_and_kernel(arguments: argparse.Namespace, settings: Settings) -> tuple[Problem, Path]:
     """From a folder, or one problem of a suite."""
     if (arguments.problem is None) == (arguments.suite is None):
         raise RunnerError("name either a PROBLEM_DIR or --suite PATH")

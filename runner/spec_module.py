@@ -63,7 +63,12 @@ class Recipe:
     def from_json(cls, text: str) -> Recipe:
         """Raises ValueError, one clause, for what is no recipe. Operators are checked later."""
         document = json.loads(text)
-        if not isinstance(document, dict) or set(document) != {"draws", "builds", "results", "free"}:
+        if not isinstance(document, dict) or set(document) != {
+            "draws",
+            "builds",
+            "results",
+            "free",
+        }:
             raise ValueError("it is not an object with draws, builds, results and free")
         lists = {key: _steps(document[key]) for key in ("draws", "builds")}
         rows = document["results"]

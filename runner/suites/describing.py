@@ -62,7 +62,10 @@ def _is_well_formed(reply: dict[str, Any]) -> bool:
         for row in rows
         for key, kind in _ROW.items()
     )
-    sized = all(type(size) is int for row in rows for size in row.get("shape") or ())
+    sizes = [size for row in rows for size in row.get("shape") or ()]
+    sized = all(type(size) is int for size in sizes) and all(
+        type(row.get(key, 0)) is int for row in rows for key in ("low", "high")
+    )
     return texts and counted and formed and sized and isinstance(reply.get("random"), bool)
 
 

@@ -47,7 +47,9 @@ def load_definition(path: Path) -> Problem:
         raise _fault(path, f"is not a definition: {type(error).__name__}: {error}") from error
 
 
-def _problem(path: Path, definition: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> Problem:
+def _problem(
+    path: Path, definition: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]
+) -> Problem:
     if not rows:
         raise _fault(path, f"has no workload under {_WORKLOADS}/")
     name = re.sub(r"[^a-z0-9]+", "_", str(definition["name"]).lower()).strip("_")[:60]

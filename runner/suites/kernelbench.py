@@ -27,6 +27,7 @@ _ON_GPU: Mapping[str, tuple[str, ...]] = {
     "bernoulli_": ("native_dropout",),
     "unsafe_split": ("_cudnn_rnn", "_thnn_fused_gru_cell", "_thnn_fused_lstm_cell"),
 }
+_DRAWS = ("bernoulli", "exponential", "normal", "rand", "uniform")
 MAX_FILE_BYTES = 1 << 20
 MAX_OUTPUTS = 16
 
@@ -53,7 +54,10 @@ def list_files(path: Path) -> list[ProblemFile]:
     folders = _levels(root) or [(_level_of(root), root)]
     found = [
         ProblemFile(
-            path=file, level=level, number=int(match[1]), title=match[2].strip("_").replace("_", " ")
+            path=file,
+            level=level,
+            number=int(match[1]),
+            title=match[2].strip("_").replace("_", " "),
         )
         for level, folder in folders
         for file in folder.iterdir()
@@ -77,7 +81,17 @@ def problem_from(file: ProblemFile, text: str, facts: dict[str, Any]) -> Problem
     outputs = facts["outputs"]
     if not 1 <= len(outputs) <= MAX_OUTPUTS:
         raise ReferenceFailed(f"{file.path.name}: Model returns {len(outputs)} tensors")
-    return parse_problem(write_spec(_header(file, facts), facts), text)
+    problem = parse_problem(write_spec(_header(file, facts), facts), text)
+    form = problem.module
+    if form is not None and not any(_is_drawn(step) for step in form.recipe.draws):
+        raise ReferenceFailed(
+            f"{file.path.name}: get_inputs draws nothing, so an answer from memory would pass"
+        )
+    return problem
+
+
+def _is_drawn(step: Any) -> bool:
+    return str(step[0]).split(".")[0].startswith(_DRAWS)
 
 
 def _header(file: ProblemFile, facts: dict[str, Any]) -> dict[str, Any]:
@@ -102,9 +116,7 @@ def _header(file: ProblemFile, facts: dict[str, Any]) -> dict[str, Any]:
 
 def _elsewhere(operations: Mapping[str, int]) -> set[str]:
     """What the same layers run on a GPU, where one operator does what here takes several."""
-    return {
-        name for trace, names in _ON_GPU.items() if trace in operations for name in names
-    }
+    return {name for trace, names in _ON_GPU.items() if trace in operations for name in names}
 
 
 def _levels(root: Path) -> list[tuple[int | None, Path]]:

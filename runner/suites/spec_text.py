@@ -18,7 +18,8 @@ def write_spec(header: Mapping[str, Any], facts: Mapping[str, Any]) -> str:
     lines += ["tests = [{}]", "benchmarks = [{}]", "", "[axes]", ""]
     for row in facts["tensors"]:
         state = {"state": row["state"]} if row["state"] is not None else {}
-        fields = {"name": row["name"], "shape": row["shape"], "dtype": row["dtype"]}
+        keys_of_row = [key for key in ("name", "shape", "dtype", "low", "high") if key in row]
+        fields = {key: row[key] for key in keys_of_row}
         lines += _table("inputs", {**fields, "part": row["part"], **state})
     for number, row in enumerate(outputs):
         name = "out" if len(outputs) == 1 else f"out_{number}"

@@ -56,7 +56,9 @@ class Suite:
         found = tuple(one for one in self.listed if level is None or one.level == level)
         if not found:
             levels = sorted({one.level for one in self.listed if one.level is not None})
-            known = f"its levels are {', '.join(map(str, levels))}" if levels else "it has no levels"
+            known = (
+                f"its levels are {', '.join(map(str, levels))}" if levels else "it has no levels"
+            )
             raise RunnerError(f"{self.path} has no problem of level {level}: {known}")
         return found
 

@@ -31,7 +31,8 @@ class Case:
     """One call of a candidate: a workload, how its inputs are drawn, and the seed of the draw.
 
     `held_out`: the workload is not in the spec. `layout`: how the inputs lie that may have any
-    strides (`runner.verifier.layouts`).
+    strides (`runner.verifier.layouts`). `module_seed`: of a module's parameters and of what it
+    draws while it runs, where several cases have it in common; None: it follows from `seed`.
     """
 
     workload: Workload
@@ -39,6 +40,7 @@ class Case:
     seed: int
     held_out: bool = False
     layout: str = CONTIGUOUS
+    module_seed: int | None = None
 
     def __str__(self) -> str:
         layout = "" if self.layout == CONTIGUOUS else f", {self.layout}"

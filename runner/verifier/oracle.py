@@ -18,8 +18,8 @@ from runner.problem import Problem
 from runner.verifier.arena import end_of, lay_out, torch_dtype
 from runner.verifier.bytewise import same_bytes
 from runner.verifier.inputs import Case, make_inputs
-from runner.verifier.modules.values import is_optional
 from runner.verifier.layouts import SECOND_START, behind, input_slots
+from runner.verifier.modules.values import is_optional
 from runner.verifier.numerics import Expected, compute_noise, disturb, expect
 from runner.verifier.process import WorkerProcess
 from runner.verifier.reference import Reference, TooLarge, is_out_of_memory

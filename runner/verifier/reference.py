@@ -94,7 +94,9 @@ class Reference:
 
     def _build(self, case: Case) -> None:
         if self._problem.module is not None:
-            self._ask({"op": "build", "seed": call_seed(self._problem, case)}, "while its Model was made")
+            self._ask(
+                {"op": "build", "seed": call_seed(self._problem, case)}, "while its Model was made"
+            )
 
     def _fill(
         self, inputs: Mapping[str, torch.Tensor], place: Place, *, wide: bool

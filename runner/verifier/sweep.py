@@ -153,7 +153,9 @@ class Sweep:
     ) -> dict[str, Any]:
         arena = self._worker.arena
         if self._problem.module is not None:
-            reply = self._worker.ask({"op": "build", "seed": call_seed(self._problem, prepared.case)}, deadline)
+            reply = self._worker.ask(
+                {"op": "build", "seed": call_seed(self._problem, prepared.case)}, deadline
+            )
             if reply.get("ok") is not True:
                 return reply
             self._binding = reply.get("binding")

@@ -21,6 +21,7 @@ from runner.verifier.assembler import Assembled
 from runner.verifier.gpu.tuning_crew import Crew, Member
 from runner.verifier.judgement import compare_outputs
 from runner.verifier.layouts import POISON
+from runner.verifier.modules.job import call_seed
 from runner.verifier.oracle import PreparedCase
 from runner.verifier.process import WorkerFailed
 

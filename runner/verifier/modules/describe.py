@@ -96,15 +96,23 @@ class _Tensors:
         row = self.add(self._draws, "draws", value, name)
         if self._draws.is_untouched(value, "rand"):
             self.free.append(self._draws.place(value)[0])
-        self.rows.append({**row, "part": "input", "state": None})
+        self.rows.append({**row, **self._bounds(value), "part": "input", "state": None})
         return str(row["name"])
 
+    def _bounds(self, value: torch.Tensor) -> dict[str, int]:
+        """[low, high) of whole numbers that are drawn and then left as they are."""
+        if value.dtype is torch.bool or not self._draws.is_untouched(value, "randint"):
+            return {}
+        given = [part for part in self._draws.step_of(value)[1] if type(part) is int]
+        low, high = given if len(given) == 2 else (0, *given)  # randint(high) or (low, high)
+        return {"low": low, "high": high}
 
-def _states(
-    module: torch.nn.Module, builds: Recorder, tensors: _Tensors
-) -> list[dict[str, Any]]:
-    named = [("parameter", n, p) for n, p in module.named_parameters()]
-    named += [("buffer", n, b) for n, b in module.named_buffers()]
+
+def _states(module: torch.nn.Module, builds: Recorder, tensors: _Tensors) -> list[dict[str, Any]]:
+    named: list[tuple[str, str, torch.Tensor]] = [
+        ("parameter", name, value) for name, value in module.named_parameters()
+    ]
+    named += [("buffer", name, value) for name, value in module.named_buffers()]
     rows: list[dict[str, Any]] = []
     for part, name, value in named:
         row = tensors.add(builds, "builds", value.detach(), f"{part[0]}_{name}")
@@ -142,7 +150,11 @@ class _Counting(EagerMode):
         self._counts = counts
 
     def __torch_dispatch__(
-        self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
+        self,
+        func: Any,
+        types: Any,
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
         first = args[0] if args else None
         counter = isinstance(first, torch.Tensor) and first.dtype is torch.int64 and not first.ndim

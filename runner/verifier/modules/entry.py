@@ -20,8 +20,8 @@ Wrap = Callable[[torch.nn.Module], Any]
 class ModuleEntry:
     """Callable with tensors in the spec's order. `build` comes first; a call without it builds.
 
-    `form`: {"class", "init", "call", "inputs", "states"}; see `runner.suites`. A row of "states" is
-    [kind, name in the state, shape].
+    `form`: as `job.entry_job` writes it. A row of "states" is [kind, name in the state, shape];
+    "draws": the reference draws numbers while it runs.
     """
 
     def __init__(self, code: ModuleType, form: Mapping[str, Any]) -> None:
@@ -33,7 +33,10 @@ class ModuleEntry:
         self._init = tuple(_read(value) for value in form["init"])
         self._call = tuple(_read(value) for value in form["call"])
         self._inputs = int(form["inputs"])
-        self._states = [(str(kind), str(name), tuple(shape)) for kind, name, shape in form["states"]]
+        self._states = [
+            (str(kind), str(name), tuple(shape)) for kind, name, shape in form["states"]
+        ]
+        self._draws = bool(form["draws"])
         self._names = {name: place for place, name in enumerate(form["names"])}
         self._module: torch.nn.Module | None = None
         self._callable: Any = None
@@ -53,6 +56,7 @@ class ModuleEntry:
     def build(self, seed: int, device: torch.device) -> Binding:
         """Make the module, once, or again for another seed where its values come from that."""
         if self._module is not None and (self.binding != "seed" or seed == self._seed):
+            self._seed = seed
             return self.binding
         self._module = None  # the old one's memory goes first
         module = _construct(self._class, self._init, seed, device).requires_grad_(False)
@@ -68,6 +72,9 @@ class ModuleEntry:
         for place, put in self._setters:
             put(tensors[place])
         self._widen(any(tensor.dtype is torch.float64 for tensor in tensors))
+        if self._draws and self._seed is not None:
+            # One call after another, timed ones too: each draws what the reference is to draw.
+            torch.manual_seed(self._seed)
         with torch.no_grad():
             returned = self._callable(*(self._argument(value, tensors) for value in self._call))
         return _flat(returned)

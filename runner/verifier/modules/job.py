@@ -26,6 +26,7 @@ def entry_job(problem: Problem, class_name: str | None = None) -> str | dict[str
         "call": [_plain(value) for value in form.call],
         "names": [row.name for row in problem.inputs],
         "inputs": len(problem.inputs) - len(states),
+        "draws": form.random,
         "states": [[row.part, row.state, list(row.shape)] for row in states],
     }
 
@@ -37,6 +38,8 @@ def call_seed(problem: Problem, case: Case) -> int:
     """
     if problem.module is None:
         return case.seed
+    if case.module_seed is not None:
+        return case.module_seed
     return int(sha256_hex(f"module\0{case.seed}")[:15], 16)
 
 

@@ -63,10 +63,13 @@ class Recorder(EagerMode):
             known = self._places[_key(tensor)]
         return known
 
+    def step_of(self, tensor: torch.Tensor) -> list[Any]:
+        """The step that made `tensor`."""
+        return self.steps[self.place(tensor)[0]]
+
     def is_untouched(self, tensor: torch.Tensor, name: str) -> bool:
         """Whether `tensor` is what an operator called `name` made, never written since."""
-        step, _ = self.place(tensor)
-        made = str(self.steps[step][0]).split(".")[0] == name
+        made = str(self.step_of(tensor)[0]).split(".")[0] == name
         return made and _storage(tensor) not in self._written
 
     def _note(self, tensor: torch.Tensor, step: int, number: int) -> None:

@@ -44,7 +44,7 @@ def test_a_number_needs_its_level_where_two_have_it(looking):
     with pytest.raises(RunnerError, match="2 may be any of 1/2, 2/2: name the level"):
         suite.problem("2")
     assert suite.problem("2", level=2).key == "2/2"
-    with pytest.raises(RunnerError, match="level 1 of .* has no problem 99"):
+    with pytest.raises(RunnerError, match=r"level 1 of .* has no problem 99"):
         suite.problem("99", level=1)
     with pytest.raises(RunnerError, match="no problem of level 7: its levels are 1, 2"):
         suite.problems(7)

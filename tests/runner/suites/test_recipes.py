@@ -154,7 +154,7 @@ def test_a_malformed_recipe_is_a_fault_of_the_spec(looking, change):
     problem = looking.problem("1/1")
     recipe = {**json.loads(problem.module.recipe.to_json()), **change}
     text = problem.toml_text.split("recipe = ")[0] + f"recipe = {json.dumps(json.dumps(recipe))}\n"
-    with pytest.raises(ProblemError, match="module.recipe: "):
+    with pytest.raises(ProblemError, match=r"module\.recipe: "):
         parse_problem(text, problem.reference_text)
 
 

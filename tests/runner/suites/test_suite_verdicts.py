@@ -1,4 +1,4 @@
-"""Verdicts on candidates for tasks given as a class: honest ones pass, and what is wrong is named."""
+"""Verdicts where the task is a class: honest candidates pass, and what is wrong is named."""
 
 from __future__ import annotations
 
