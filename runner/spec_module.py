@@ -73,7 +73,7 @@ class Recipe:
         lists = {key: _steps(document[key]) for key in ("draws", "builds")}
         rows = document["results"]
         if not isinstance(rows, dict):
-            raise ValueError("results is not an object")
+            raise ValueError("results is not an object")  # noqa: TRY004 - one error for bad specs
         results = {str(name): _place(row, lists) for name, row in rows.items()}
         free = document["free"]
         if not isinstance(free, list) or not all(type(step) is int for step in free):

@@ -19,7 +19,10 @@ from runner.verifier.precise import call_in_float64
 
 
 class CallRole:
-    """Serves `load` once, then any number of `configure`, `build` and `call` jobs; or `describe`."""
+    """Serves `load` once, then any number of `configure`, `build` and `call` jobs.
+
+    Or one `describe`, of a problem file.
+    """
 
     def __init__(self, arena: SharedMemory, tracer: Any = None) -> None:
         self._arena = arena

@@ -154,7 +154,8 @@ def judge_integrity(
     """The way in which the candidate cheats, or None.
 
     `library_ops`: what it may call besides its own kernels, as the spec's policy allows.
-    `library_calls`: how many of them one call may make; None: any number. `something_due`: whether any output has an element; where none has, nothing needs to run.
+    `library_calls`: how many of them one call may make; None: any number. `something_due`: whether
+    any output has an element; where none has, nothing needs to run.
     """
     if changed_inputs:
         names = ", ".join(changed_inputs)

@@ -89,8 +89,7 @@ class _Tensors:
             unique = f"{clean}_{count}"
         step, number = recorder.place(value)
         self.results[unique] = (which, step, number)
-        row = {"name": unique, "shape": list(value.shape), "dtype": dtype_name(value.dtype)}
-        return row
+        return {"name": unique, "shape": list(value.shape), "dtype": dtype_name(value.dtype)}
 
     def _input(self, value: torch.Tensor, name: str) -> str:
         row = self.add(self._draws, "draws", value, name)

@@ -1,7 +1,7 @@
 """Follows a recipe with numbers of the judge's own, on the judge's own device.
 
-Owns the list of operators that a recipe may name: each makes, fills, views or computes, and none
-reads or writes anything else. The problem's code is not run here.
+Owns the order of steps and what they may take. The problem's code is not run here, and of PyTorch
+only what `recipe_names` lists.
 """
 
 from __future__ import annotations
@@ -14,199 +14,30 @@ import torch
 
 from runner.errors import ReferenceFailed
 from runner.verifier.arena import torch_dtype
+from runner.verifier.modules.recipe_names import (
+    COMPUTE,
+    FACTORIES,
+    RANDOM_FACTORIES,
+    RANDOM_FILLS,
+)
 
-_FACTORIES = frozenset(
-    [
-        "arange",
-        "empty",
-        "empty_like",
-        "empty_permuted",
-        "empty_strided",
-        "eye",
-        "full",
-        "full_like",
-        "linspace",
-        "new_empty",
-        "new_empty_strided",
-        "new_full",
-        "new_ones",
-        "new_zeros",
-        "ones",
-        "ones_like",
-        "rand",
-        "rand_like",
-        "randint",
-        "randint_like",
-        "randn",
-        "randn_like",
-        "randperm",
-        "scalar_tensor",
-        "zeros",
-        "zeros_like",
-    ]
-)
-_RANDOM_FACTORIES = frozenset({"rand", "randint", "randn", "randperm"})
-_RANDOM_FILLS = frozenset({"bernoulli_", "exponential_", "normal", "normal_"}) | {
-    "random_",
-    "uniform_",
-}
-_COMPUTE = frozenset(
-    [
-        "_log_softmax",
-        "_reshape_alias",
-        "_softmax",
-        "_to_copy",
-        "_unsafe_view",
-        "abs",
-        "acos",
-        "add",
-        "add_",
-        "alias",
-        "all",
-        "amax",
-        "amin",
-        "any",
-        "argmax",
-        "argmin",
-        "argsort",
-        "as_strided",
-        "asin",
-        "atan",
-        "bernoulli",
-        "bitwise_and",
-        "bitwise_not",
-        "bitwise_or",
-        "bitwise_xor",
-        "bmm",
-        "cat",
-        "ceil",
-        "clamp",
-        "clamp_",
-        "clamp_max",
-        "clamp_min",
-        "clone",
-        "contiguous",
-        "copy",
-        "copy_",
-        "cos",
-        "cosh",
-        "cumsum",
-        "detach",
-        "detach_",
-        "diag",
-        "diag_embed",
-        "diagonal",
-        "div",
-        "div_",
-        "eq",
-        "erf",
-        "erfinv",
-        "erfinv_",
-        "exp",
-        "exp_",
-        "expand",
-        "expm1",
-        "fill_",
-        "flip",
-        "floor",
-        "floor_divide",
-        "fmod",
-        "ge",
-        "gt",
-        "lerp",
-        "le",
-        "lift_fresh",
-        "lift_fresh_copy",
-        "linalg_qr",
-        "linalg_vector_norm",
-        "log",
-        "log1p",
-        "log_",
-        "logical_and",
-        "logical_not",
-        "logical_or",
-        "lt",
-        "masked_fill",
-        "masked_fill_",
-        "matmul",
-        "max",
-        "maximum",
-        "mean",
-        "min",
-        "minimum",
-        "mm",
-        "movedim",
-        "mul",
-        "mul_",
-        "narrow",
-        "ne",
-        "neg",
-        "neg_",
-        "norm",
-        "permute",
-        "pow",
-        "pow_",
-        "prod",
-        "reciprocal",
-        "relu",
-        "remainder",
-        "repeat",
-        "reshape",
-        "resize_",
-        "roll",
-        "round",
-        "rsqrt",
-        "rsub",
-        "select",
-        "sgn",
-        "sigmoid",
-        "sign",
-        "sin",
-        "sinh",
-        "slice",
-        "softmax",
-        "sort",
-        "split",
-        "split_with_sizes",
-        "sqrt",
-        "sqrt_",
-        "squeeze",
-        "stack",
-        "std",
-        "sub",
-        "sub_",
-        "sum",
-        "t",
-        "tan",
-        "tanh",
-        "transpose",
-        "tril",
-        "tril_",
-        "triu",
-        "triu_",
-        "trunc",
-        "unbind",
-        "unfold",
-        "unsqueeze",
-        "var",
-        "view",
-        "where",
-        "zero_",
-    ]
-)
+_UNFILLED = frozenset({"empty", "empty_like", "empty_strided", "new_empty"})
+_STEPS_AN_ELEMENT = 32
 _SPARE_ELEMENTS = 1 << 20  # a recipe may make this much more than it needs
 
 
 class Replay:
     """One pass over the steps of a recipe. `generator` draws every number, on its device.
 
-    `elements`: of all tensors that the problem declares; no single step may make far more.
+    `elements`: of all tensors that the problem declares; no step may make far more, and all of
+    them together not much more: neither the judge's memory nor its time is the recipe's to spend.
     """
 
     def __init__(
         self, generator: torch.Generator, elements: int, wider: Sequence[int] = ()
     ) -> None:
         self._most = 4 * elements + _SPARE_ELEMENTS
+        self._left = _STEPS_AN_ELEMENT * self._most
         self._generator = generator
         self._device = generator.device
         # These steps draw from the normal distribution instead of [0, 1).
@@ -235,39 +66,48 @@ class Replay:
 
     def _step(self, number: int, name: str, overload: str, args: Any, kwargs: Any) -> Any:
         if name == "constant":
-            values, shape, dtype = args
-            numbers = [float(v) if isinstance(v, str) else v for v in values]
-            made = torch.tensor(numbers, dtype=torch_dtype(dtype), device=self._device)
-            return made.reshape(shape)
+            return self._constant(*args)
         given = [self._decode(value) for value in args]
         named = {key: self._decode(value) for key, value in kwargs.items()}
-        makes = name in _FACTORIES or (name == "normal" and overload == "float_float")
-        if makes:
-            named["device"] = self._device
-            self._refuse_huge(given)
-        if name.endswith("_like") and name.startswith("rand"):
+        if name.startswith("rand") and name.endswith("_like"):
             return self._random_like(name, given, named)
-        if name in _RANDOM_FACTORIES:
+        if name in RANDOM_FACTORIES:
+            self._spend(math.prod(given[-1] if isinstance(given[-1], list) else given[:1]))
             if number in self._wider and name == "rand":
                 name = "randn"
-            size = given[0] if name in ("rand", "randn") else given
+            sizes = given if name in ("randint", "randperm") else given[:1]
             factory = getattr(torch, name)
-            if name in ("rand", "randn"):
-                return factory(size, generator=self._generator, **named)
-            return factory(*size, generator=self._generator, **named)
-        if name in _RANDOM_FILLS or name == "bernoulli":
+            return factory(*sizes, generator=self._generator, device=self._device, **named)
+        if name in FACTORIES or (name == "normal" and overload == "float_float"):
+            named["device"] = self._device
+        if name in RANDOM_FILLS:
             named["generator"] = self._generator
-        if name not in _FACTORIES and name not in _RANDOM_FILLS and name not in _COMPUTE:
+        elif name not in FACTORIES and name not in COMPUTE:
             raise ValueError("this operator is not known")
-        packet = getattr(torch.ops.aten, name)
-        return getattr(packet, overload)(*given, **named)
+        function = getattr(getattr(torch.ops.aten, name), overload)
+        if name not in RANDOM_FILLS or name == "normal":
+            self._foresee(function, given, named)
+        made = function(*given, **named)
+        # Memory that nobody filled may hold anything; zeros are the same for everybody.
+        return made.zero_() if name in _UNFILLED else made
 
-    def _refuse_huge(self, given: Sequence[Any]) -> None:
-        """The judge's memory is not the recipe's to spend."""
-        for value in given:
-            if isinstance(value, list) and all(type(size) is int for size in value):
-                if math.prod(value) > self._most:
-                    raise ValueError(f"it makes {math.prod(value)} elements that nobody declared")
+    def _constant(self, values: Any, shape: Any, dtype: str) -> torch.Tensor:
+        numbers = [float(value) if isinstance(value, str) else value for value in values]
+        made = torch.tensor(numbers, dtype=torch_dtype(dtype), device=self._device)
+        return made.reshape(shape)
+
+    def _foresee(self, function: Any, given: list[Any], named: dict[str, Any]) -> None:
+        """The step on the meta device first, where it takes no memory."""
+        places = {"device": "meta"} if "device" in named else {}
+        rest = {key: _as_meta(value) for key, value in named.items() if key != "generator"}
+        made = function(*map(_as_meta, given), **{**rest, **places})
+        for value in made if isinstance(made, tuple | list) else (made,):
+            self._spend(value.numel() if isinstance(value, torch.Tensor) else 0)
+
+    def _spend(self, elements: int) -> None:
+        self._left -= elements
+        if elements > self._most or self._left < 0:
+            raise ValueError(f"it makes {elements} elements that nobody declared")
 
     def _random_like(self, name: str, given: list[Any], named: dict[str, Any]) -> torch.Tensor:
         like, *bounds = given
@@ -291,3 +131,9 @@ class Replay:
         if isinstance(value, list):
             return [self._decode(item) for item in value]
         return value
+
+
+def _as_meta(value: Any) -> Any:
+    if isinstance(value, torch.Tensor):
+        return value.to("meta")
+    return [_as_meta(item) for item in value] if isinstance(value, list) else value

@@ -130,6 +130,7 @@ def test_values_that_decide_about_values_are_told(looking):
         (["__class__.", [], {}], "not known"),
         (["zeros.default", [[1 << 40]], {}], "nobody declared"),
         (["rand.default", [[1 << 40]], {}], "nobody declared"),
+        (["repeat.default", [{"of": [0, 0]}, [1 << 40]], {}], "nobody declared"),
         (["add.Tensor", [{"of": [7, 0]}, 1], {}], "index"),
     ],
 )
