@@ -10,12 +10,16 @@ import torch
 from runner.errors import ProblemError, ReferenceFailed
 from runner.problem import parse_problem
 from runner.spec_module import Recipe
+from runner.suites.kernelbench import list_files, problem_from
+from runner.verifier.arena import Arena
+from runner.verifier.gpu.input_sets import InputSets
 from runner.verifier.inputs import NORMAL, Case, make_inputs, plan_cases
 from runner.verifier.modules.describe import describe
 from runner.verifier.modules.job import call_seed
 from runner.verifier.modules.recorder import Unrecordable
 from runner.verifier.modules.replay import Replay
 from runner.verifier.modules.values import OTHER_PARAMETERS, WIDER
+from runner.verifier.precise import call_in_float64
 
 LEVEL_1 = [f"1/{number}" for number in range(1, 13)]
 ALL = [*LEVEL_1, "2/1", "2/2", "2/3"]
@@ -162,3 +166,56 @@ def test_a_malformed_recipe_is_a_fault_of_the_spec(looking, change):
 def test_a_recipe_survives_its_text(looking):
     recipe = looking.problem("2/2").module.recipe
     assert Recipe.from_json(recipe.to_json()) == recipe
+
+
+def test_an_index_says_where_it_ends(looking):
+    targets = looking.problem("1/9").inputs[1]
+    assert (targets.dtype, targets.low, targets.high) == ("int64", 0, 11)
+    assert looking.problem("1/8").inputs[1].high is None  # a mask is no index
+
+
+def test_timed_input_sets_have_their_parameters_in_common(looking):
+    problem = looking.problem("2/1")
+    arena = Arena.create(1 << 20)
+    try:
+        sets = InputSets(problem, problem.benchmarks[0], arena, seed=3)
+        before = [sets.values(number) for number in range(3)]
+        sets.refresh()
+        after = [sets.values(number) for number in range(3)]
+    finally:
+        arena.close()
+    for one in (*before[1:], *after):
+        assert torch.equal(one["p_linear_weight"], before[0]["p_linear_weight"])
+    assert not torch.equal(before[0]["x"], before[1]["x"])
+    assert not torch.equal(before[0]["x"], after[0]["x"])
+    case = Case(
+        workload=problem.tests[0], distribution=NORMAL, seed=9, module_seed=sets.module_seed
+    )
+    # A module that is built under the sets' seed has the parameters that lie in them.
+    torch.manual_seed(call_seed(problem, case))
+    built = looking.module("2/1").Model(24, 40, 0.25)
+    assert torch.equal(built.linear.weight, before[0]["p_linear_weight"])
+
+
+def test_the_mask_in_float64_is_the_one_of_float32():
+    def entry(x):
+        return torch.nn.functional.dropout(x, 0.25, training=True)
+
+    x = torch.rand(500) + 1
+    torch.manual_seed(4)
+    low = entry(x)
+    torch.manual_seed(4)
+    exact = call_in_float64(entry, [x.double()])
+    assert exact.dtype is torch.float64
+    assert torch.equal(low == 0, exact == 0)
+    assert torch.allclose(low.double(), exact, rtol=1e-6)
+
+
+def test_constant_inputs_are_refused(looking, tmp_path):
+    text = looking.suite.joinpath("level1", "1_ReLU.py").read_text()
+    (tmp_path / "1_Ones.py").write_text(text.replace("torch.rand(", "torch.ones("))
+    (file,) = list_files(tmp_path)
+    module = looking.module("1/1")
+    module.get_inputs = lambda: [torch.ones(4, 4)]
+    with pytest.raises(ReferenceFailed, match=r"1_Ones\.py: get_inputs draws nothing"):
+        problem_from(file, text, describe(module))
