@@ -96,10 +96,10 @@ def _is_drawn(step: Any) -> bool:
 
 def _header(file: ProblemFile, facts: dict[str, Any]) -> dict[str, Any]:
     """What stands above the tables: the name, the policy, what the library may do."""
-    from runner.verifier.integrity import arithmetic
+    from runner.verifier.integrity import arithmetic, library_calls_of
 
     operations = arithmetic(facts["operations"])
-    calls = sum(operations.values())
+    calls = library_calls_of(facts["operations"])
     level = "" if file.level is None else f"_l{file.level}"
     slug = re.sub(r"[^a-z0-9]+", "_", file.title.lower()).strip("_")[:40]
     mixed = calls > 1

@@ -142,7 +142,7 @@ def _run(module: torch.nn.Module, given: Sequence[Any]) -> dict[str, Any]:
 
 
 class _Counting(EagerMode):
-    """Counts operators by name; the count of batches that a layer keeps is no arithmetic."""
+    """Counts operators by name."""
 
     def __init__(self, counts: Counter[str]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -155,10 +155,7 @@ class _Counting(EagerMode):
         args: Sequence[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        first = args[0] if args else None
-        counter = isinstance(first, torch.Tensor) and first.dtype is torch.int64 and not first.ndim
-        if not (counter and func._schema.name == "aten::add_"):
-            self._counts[func._schema.name.removeprefix("aten::")] += 1
+        self._counts[func._schema.name.removeprefix("aten::")] += 1
         return func(*args, **(kwargs or {}))
 
 

@@ -14,6 +14,7 @@ from runner.suites.kernelbench import list_files, problem_from
 from runner.verifier.arena import Arena
 from runner.verifier.gpu.input_sets import InputSets
 from runner.verifier.inputs import NORMAL, Case, make_inputs, plan_cases
+from runner.verifier.integrity import library_calls_of
 from runner.verifier.modules.describe import describe
 from runner.verifier.modules.job import call_seed
 from runner.verifier.modules.recorder import Unrecordable
@@ -104,6 +105,21 @@ def test_a_problem_of_one_operation_leaves_nothing_to_the_library(looking):
     assert (alone.policy, alone.module.library_calls) == ("triton-only", 0)
     assert (several.policy, several.library_ops) == ("mixed", ("add", "convolution", "relu"))
     assert several.module.library_calls == 2
+
+
+def test_layers_count_the_same_on_every_device():
+    dropout = {"addmm": 1, "gelu": 1, "bernoulli_": 1, "div_": 1, "mul": 1, "view": 4}
+    assert library_calls_of(dropout) == 3
+    assert library_calls_of({"addmm": 1, "gelu": 1, "native_dropout": 1}) == 3
+    assert library_calls_of({"native_batch_norm": 2, "add_": 3}) == 3  # one add_ is its own
+    assert library_calls_of({"cudnn_batch_norm": 2, "add_": 3}) == 3
+    assert library_calls_of({"bmm": 2, "mul": 2, "_safe_softmax": 1}) == 1
+    assert library_calls_of({"mul": 2}) == 2
+
+
+def test_a_layer_of_one_operation_stays_one(looking):
+    norm = looking.problem("1/7")
+    assert (norm.policy, norm.module.library_calls) == ("triton-only", 0)
 
 
 def test_a_spec_reads_back_as_the_same_problem(looking):

@@ -54,11 +54,9 @@ WRONG = [
     ("1/1", "relu_zeros.py", "INCORRECT_NUMERICAL", "every element wrong"),
     ("1/1", "relu_cached.py", "INCORRECT_NUMERICAL", "[as given 2]"),
     ("1/1", "relu_patches_torch.py", "REJECTED", "patches torch.relu"),
-    ("1/1", "relu_by_library.py", "CHEATED", "the library computed: torch clamp"),
-    ("1/1", "norm.py", "RUNTIME_ERROR", "shape"),  # its constructor wants an argument
     ("1/4", "norm_without_parameters.py", "INCORRECT_NUMERICAL", "[other parameters]"),
     ("1/4", "norm_changes_parameters.py", "CHEATED", "changed its input p_norm_weight"),
-    ("2/1", "dropout_decoy.py", "CHEATED", "the library did 5 operations, at most 4"),
+    ("2/1", "dropout_decoy.py", "CHEATED", "the library did 3 operations, at most 2"),
     ("2/1", "dropout_left_out.py", "INCORRECT_NUMERICAL", "every element wrong"),
 ]
 
