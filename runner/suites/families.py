@@ -17,6 +17,7 @@ _WORDS: tuple[tuple[str, tuple[str, ...]], ...] = (
         "elementwise",
         ("elu", "sigmoid", "tanh", "swish", "soft", "gelu", "activation", "scale", "dropout"),
     ),
+    ("network", ("net", "vgg", "inception", "transition")),
 )
 
 

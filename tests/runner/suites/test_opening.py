@@ -9,6 +9,7 @@ import pytest
 
 from runner.errors import ProblemError, RunnerError
 from runner.suites import open_suite
+from runner.suites.families import family_of
 
 ROOT = Path(__file__).parents[3]
 
@@ -132,3 +133,19 @@ def test_a_definition_that_a_spec_cannot_say_is_refused(tmp_path, definition, ro
     suite = open_suite(_trace_set(tmp_path, definition, rows))
     with pytest.raises(ProblemError, match=reason):
         suite.problem("rmsnorm_h64").load()
+
+
+@pytest.mark.parametrize(
+    ("title", "family"),
+    [
+        ("ScaledDotProductAttention", "attention"),
+        ("conv transposed 1D", "convolution"),
+        ("LogSoftmax", "softmax"),
+        ("Gemm Max Subtract GELU", "matmul"),
+        ("ResNet18", "network"),
+        ("MSELoss", "loss"),
+        ("Something else", ""),
+    ],
+)
+def test_a_title_tells_the_family(title, family):
+    assert family_of(title) == family
