@@ -46,7 +46,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_report(report)
     doctor.add_argument("--json", action="store_true", help="one JSON object on stdout")
     for command in (verify, bench):
-        _add_judging(command)
+        _add_judging(command, optional=command is verify)
     for command in (generate, verify, bench, reverify):
         command.add_argument(
             "--allow-no-sandbox",
@@ -87,6 +87,13 @@ def _add_generate(generate: argparse.ArgumentParser) -> None:
 
 
 def _add_verify(verify: argparse.ArgumentParser) -> None:
+    verify.add_argument(
+        "--suite", type=Path, metavar="PATH", help="a suite, such as a checkout of KernelBench"
+    )
+    verify.add_argument(
+        "--problem", dest="number", metavar="N", help="of the suite: a number, 1/23, or a name"
+    )
+    verify.add_argument("--level", type=_whole_number, metavar="N", help="of the suite")
     _add_device(verify)
     verify.add_argument(
         "--quick",
@@ -177,9 +184,11 @@ def _add_timeout(command: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_judging(command: argparse.ArgumentParser) -> None:
-    """What `verify` and `bench` have in common."""
-    command.add_argument("problem", type=Path, metavar="PROBLEM_DIR")
+def _add_judging(command: argparse.ArgumentParser, *, optional: bool) -> None:
+    """What `verify` and `bench` have in common. `optional`: a suite may take the folder's place."""
+    command.add_argument(
+        "problem", type=Path, metavar="PROBLEM_DIR", nargs="?" if optional else None
+    )
     command.add_argument(
         "--kernel", type=Path, metavar="FILE", help="default: PROBLEM_DIR/kernel.py"
     )

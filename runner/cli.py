@@ -23,7 +23,7 @@ from runner.arguments import make_parser
 from runner.contract import KernelRequest
 from runner.errors import ContractError, ProblemError, RunnerError
 from runner.one_line import one_line
-from runner.problem import load_problem
+from runner.problem import Problem, load_problem
 from runner.settings import Settings, forget_job_identity, read_settings
 from runner.task import Task, task_of
 
@@ -92,10 +92,11 @@ def _generate(arguments: argparse.Namespace, settings: Settings) -> int:
 def _verify(arguments: argparse.Namespace, settings: Settings) -> int:
     from runner.verify_command import Verification, run_verification
 
+    problem, kernel = _problem_and_kernel(arguments, settings)
     passed = run_verification(
         Verification(
-            problem=load_problem(arguments.problem),
-            kernel=arguments.kernel or arguments.problem / "kernel.py",
+            problem=problem,
+            kernel=kernel,
             device=arguments.device,
             quick=arguments.quick,
             as_json=arguments.json,
@@ -105,6 +106,24 @@ def _verify(arguments: argparse.Namespace, settings: Settings) -> int:
         )
     )
     return EXIT_OK if passed else EXIT_NOT_PASSED
+
+
+def _problem_and_kernel(arguments: argparse.Namespace, settings: Settings) -> tuple[Problem, Path]:
+    """From a folder, or one problem of a suite."""
+    if (arguments.problem is None) == (arguments.suite is None):
+        raise RunnerError("name either a PROBLEM_DIR or --suite PATH")
+    if arguments.suite is None:
+        if arguments.number is not None or arguments.level is not None:
+            raise RunnerError("--problem and --level go with --suite")
+        folder: Path = arguments.problem
+        return load_problem(folder), arguments.kernel or folder / "kernel.py"
+    if arguments.number is None or arguments.kernel is None:
+        raise RunnerError("--suite needs --problem N and --kernel FILE")
+    from runner.suites import open_suite
+
+    found = open_suite(arguments.suite).problem(arguments.number, arguments.level)
+    allowed = arguments.allow_no_sandbox or settings.allow_no_sandbox
+    return found.load(allow_no_sandbox=allowed), arguments.kernel
 
 
 def _bench(arguments: argparse.Namespace, settings: Settings) -> int:
