@@ -9,16 +9,31 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from runner.errors import RunnerError
 from runner.executors.jobs import MAX_TRIES, Began, Ended, Job, News, Reply
-from runner.executors.worker_process import GRACE_S, WorkerLost, WorkerProcess, WorkerStart
+from runner.executors.worker_process import (
+    COMMAND,
+    GRACE_S,
+    WorkerLost,
+    WorkerProcess,
+    WorkerStart,
+)
 
 _POLL_S = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeStart:
+    """How a node's worker starts."""
+
+    variables: Mapping[str, str]
+    command: tuple[str, ...]
+    folder: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,12 +45,15 @@ class _Task:
 
 
 class RayExecutor:
-    """Jobs on a cluster. `variables`: what of this environment the nodes' workers get as well.
+    """Jobs on a cluster. `variables`: what of this environment the nodes' workers get as well;
+    `command` is what starts one there.
 
     Raises RunnerError where Ray is not installed or the cluster cannot be reached.
     """
 
-    def __init__(self, address: str, variables: Mapping[str, str]) -> None:
+    def __init__(
+        self, address: str, variables: Mapping[str, str], command: Sequence[str] = COMMAND
+    ) -> None:
         try:
             import ray
         except ModuleNotFoundError as error:
@@ -48,7 +66,10 @@ class RayExecutor:
         except (ConnectionError, RuntimeError, ValueError) as error:
             raise RunnerError(f"cannot reach the Ray cluster {address}: {error}") from error
         self._address = address
-        self._variables = dict(variables)
+        # Of this process: the nodes have their own Python, and their own PATH.
+        self._start = NodeStart(
+            variables=dict(variables), command=tuple(command), folder=str(Path.cwd())
+        )
         # By what the cluster has, once: tasks of one sweep must not differ.
         self._unit = "GPU" if ray.cluster_resources().get("GPU", 0) >= 1 else "CPU"
         # A lost task is begun again here, where it is told, and not behind our back.
@@ -87,7 +108,7 @@ class RayExecutor:
 
     def _begin(self, task: _Task, under_way: dict[Any, _Task]) -> Began:
         text = task.job.model_dump_json()
-        under_way[self._remote.remote(text, self._variables, str(Path.cwd()))] = task
+        under_way[self._remote.remote(text, self._start)] = task
         return Began(name=task.job.name, place="cluster", tries=task.tries)
 
     def _take(self, reference: Any, under_way: dict[Any, _Task]) -> News:
@@ -117,7 +138,7 @@ class RayExecutor:
         self._ray.wait(list(under_way), num_returns=len(under_way), timeout=GRACE_S)
 
 
-def perform_on_node(text: str, variables: Mapping[str, str], folder: str) -> tuple[str, str]:
+def perform_on_node(text: str, start: NodeStart) -> tuple[str, str]:
     """The task: a worker for one job, on this node. The reply as JSON, and where it was.
 
     Raises WorkerLost, or OSError where no worker can be started here.
@@ -127,10 +148,13 @@ def perform_on_node(text: str, variables: Mapping[str, str], folder: str) -> tup
     node = ray.get_runtime_context().get_node_id()[:8]
     gpus = os.environ.get("CUDA_VISIBLE_DEVICES", "")
     # Ray has set CUDA_VISIBLE_DEVICES in this process to the GPU of this task.
-    environment = {**variables, **os.environ}
-    if not Path(folder).is_dir():
+    environment = {**start.variables, **os.environ}
+    folder = Path(start.folder)
+    if not folder.is_dir():
         raise WorkerLost(f"node {node} has no folder {folder}: it must be shared by all nodes")
-    worker = WorkerProcess(WorkerStart(environment=environment, folder=Path(folder)))
+    worker = WorkerProcess(
+        WorkerStart(environment=environment, command=start.command, folder=folder)
+    )
     try:
         reply = worker.perform(Job.model_validate_json(text))
     finally:

@@ -116,7 +116,7 @@ def _problem_cells(row: ProblemRow) -> list[str]:
         kernel = element("a", "kernel.py", href=f"kernels/{row.run}/kernel.py")
     return [
         code(row.key),
-        row.title,
+        row.title if row.title != row.key else ABSENT,
         row.state,
         _clock(row.solved_at_s),
         str(row.attempts),
