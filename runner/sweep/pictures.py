@@ -104,22 +104,25 @@ def _steps(group: Group, x: Axis, y: Axis) -> list[tuple[float, float]]:
 
 
 def _curve_names(groups: Sequence[Group], y: Axis) -> list[str]:
-    """Each curve's name at its end, pushed apart where they would touch."""
-    ends = sorted(
-        (
-            (y.place(100 * group.solved / group.problems), n, group)
-            for n, group in enumerate(groups)
-        ),
-        key=lambda end: end[:2],
-    )
-    # From the lowest up, so that none is pushed below the picture.
-    parts: list[str] = []
-    last = float(_TOP + _PANEL + _LABEL_GAP)
-    for at, number, group in reversed(ends):
-        last = min(at, last - _LABEL_GAP)
-        words = f"{group.name}  {group.solved}/{group.problems}"
-        parts.append(svg.text(_RIGHT + 10, last + 4, words, f"series{number % svg.SERIES} strong"))
-    return parts
+    """Each curve's name at its end, pushed apart where they would touch, within the panel."""
+    ends = [(y.place(100 * g.solved / g.problems), n, g) for n, g in enumerate(groups)]
+    ends.sort(key=lambda end: end[:2])
+    places: list[float] = []
+    for at, _, _ in ends:
+        places.append(max(at, places[-1] + _LABEL_GAP) if places else at)
+    limit = float(_TOP + _PANEL)
+    for n in reversed(range(len(places))):
+        places[n] = min(places[n], limit)
+        limit = places[n] - _LABEL_GAP
+    return [
+        svg.text(
+            _RIGHT + 10,
+            place + 4,
+            f"{group.name}  {group.solved}/{group.problems}",
+            f"series{number % svg.SERIES} strong",
+        )
+        for place, (_, number, group) in zip(places, ends, strict=True)
+    ]
 
 
 def _shown(row: ProblemRow) -> list[SpeedUp]:

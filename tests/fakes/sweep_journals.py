@@ -125,7 +125,9 @@ def _verdict(source: str, ratios: dict[str, float] | None) -> Evaluation:
     if ratios is None:
         untimed = measured(candidate_sha256=sha256_hex(source))
         return untimed.model_copy(update={"performance": None})
-    rows = tuple(baseline(name, ratio) for name, ratio in ratios.items())
+    rows = tuple(
+        baseline(name, ratio, spread=min(0.1, ratio / 2)) for name, ratio in ratios.items()
+    )
     return measured(timing(baselines=rows), candidate_sha256=sha256_hex(source))
 
 
