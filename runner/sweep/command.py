@@ -6,6 +6,7 @@ goes on with what is left.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from runner.contract import Budget
 from runner.executors.choice import open_executor
 from runner.executors.interruption import terminated_is_interrupted
 from runner.executors.jobs import Began, Executor, Job
+from runner.files import write_atomically
 from runner.model import open_model
 from runner.settings import Settings
 from runner.sweep.folder import SweepFolder
@@ -80,7 +82,8 @@ def _try_model(plan: Plan, settings: Settings) -> None:
     kind = plan.model.partition(":")[0]
     # The other two make a file where they are opened.
     if kind not in ("record", "mailbox"):
-        open_model(model_for(plan, plan.problems[0]), settings.endpoint, generation=0)
+        model = open_model(model_for(plan, plan.problems[0]), settings.endpoint, generation=0)
+        asyncio.run(model.close())
 
 
 class _Sweep:
@@ -131,7 +134,7 @@ class _Sweep:
         """What the worker could not note itself, because it died or saw another folder."""
         place = self._folder.failure(problem.run)
         if failure is not None and not place.exists():
-            place.write_text(failure + "\n", encoding="utf-8")
+            write_atomically(place, failure + "\n")
 
 
 def _closing_line(results: SweepResults, folder: SweepFolder) -> str:

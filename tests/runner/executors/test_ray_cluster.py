@@ -16,6 +16,7 @@ import pytest
 from runner.errors import RunnerError
 from runner.executors import ray_cluster
 from runner.executors.choice import open_executor
+from runner.executors.jobs import Began, Job
 from runner.executors.ray_cluster import RayExecutor
 from runner.sweep import command
 from runner.sweep.results import SweepResults
@@ -101,6 +102,30 @@ def test_a_lost_nodes_problem_is_run_again_and_nothing_differs_from_local(
     assert len(told(tmp_path / "on_ray")) == len(NAMES)
     assert told(tmp_path / "on_ray") == told(tmp_path / "local")
     assert kernels(tmp_path / "on_ray") == kernels(tmp_path / "local")
+
+
+@pytest.mark.cluster
+def test_what_is_under_way_on_a_cluster_ends_with_the_sweep(cluster: Any, tmp_path: Path) -> None:
+    cluster.add_node(num_cpus=1)
+    cluster.wait_for_nodes()
+    # Answers nothing; says when its stdin has ended, as a worker's does that is told to stop.
+    script = f"""\
+import pathlib, sys
+pathlib.Path({str(tmp_path / "began")!r}).touch()
+sys.stdin.read()
+pathlib.Path({str(tmp_path / "ended")!r}).touch()
+"""
+    executor = RayExecutor(cluster.address, {}, (sys.executable, "-c", script))
+    try:
+        news = executor.run([Job(name="held", work="sweep", order={})])
+        assert next(news) == Began(name="held", place="cluster")
+        until_s = time.monotonic() + 60
+        while not (tmp_path / "began").exists() and time.monotonic() < until_s:
+            time.sleep(0.05)
+        news.close()  # type: ignore[attr-defined]
+        assert (tmp_path / "ended").exists()
+    finally:
+        executor.close()
 
 
 def test_a_cluster_that_nobody_named_is_told() -> None:

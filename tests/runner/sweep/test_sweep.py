@@ -203,6 +203,23 @@ def test_a_sweep_that_was_interrupted_twice_comes_to_the_same_end(
     }
 
 
+def test_a_sweep_that_was_killed_leaves_no_worker_behind_and_goes_on(
+    few: Recorded, faults: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    hold(faults, "dot")
+    sweep = Sweeping(few, out, faults)
+    wait_until((faults / "hanging-dot").exists)
+    sweep.process.kill()
+    sweep.end()
+    # At once: the worker is still putting its run away, under the same lock.
+    release(faults, "dot")
+    assert run(*arguments(few, out)) == 0
+    rows = {row.run: row for row in results(out).problems}
+    assert {row.state for row in rows.values()} == {"solved"}
+    assert rows["dot"].attempts == 1
+
+
 def test_a_second_sweep_on_the_folder_is_refused(
     few: Recorded, faults: Path, tmp_path: Path, capsys: Any
 ) -> None:

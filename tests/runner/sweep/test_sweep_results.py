@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import re
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+from rich.console import Console
 
 from runner.errors import RunnerError
 from runner.picture_check import picture_fault
-from runner.sweep.live import JournalTail, ended_words
+from runner.sweep.live import JournalTail, TableLive, ended_words
 from runner.sweep.made import make_files
 from runner.sweep.pictures import draw_solved, draw_speed_ups
 from runner.sweep.plan import run_name
@@ -187,6 +189,30 @@ def test_the_live_table_counts_the_whole_lines_of_a_growing_journal(tmp_path: Pa
     tail.read()
     tail.read()
     assert (tail.attempts, tail.passed) == (2, 2)
+
+
+def test_a_terminal_has_a_table_of_levels_and_of_what_is_under_way(tmp_path: Path) -> None:
+    done = solved("1/1", 65.0, level=1)
+    busy = Told(key="1/2", level=1, passed_at_s=(1.0,), ended=False, title="[red]Softmax")
+    folder, plan = tell(tmp_path / "out", done, busy)
+    rows = make_files(folder, plan).problems
+    screen = io.StringIO()
+    live = TableLive(plan, folder, Console(file=screen, force_terminal=True, width=120))
+    live.began(plan.problems[0], "gpu 0", 1)
+    live.ended(rows[0])
+    live.began(plan.problems[1], "gpu 1", 2)
+    live.close()
+    lines = [" ".join(line.split()) for line in _last_table(screen.getvalue())]
+    assert "1 2 1 1" in lines  # of level 1: two problems, one ended, one solved
+    assert any(line.startswith("1/1 1/1 solved after 1:05") for line in lines)
+    # Title as it is, not as markup; one attempt so far, which passed.
+    assert any(line.startswith("1/2 [red]Softmax gpu 1 (again)") for line in lines)
+    assert any(line.endswith(" 1 1") for line in lines if line.startswith("1/2"))
+
+
+def _last_table(screen: str) -> list[str]:
+    plain = re.sub("\x1b\\[[0-9;?]*[A-Za-z]", "", screen)
+    return plain[plain.rindex("sweep of") :].splitlines()
 
 
 def test_a_line_says_how_fast_a_solved_problem_is(tmp_path: Path) -> None:
