@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from runner.executors.worker_process import (
     WorkerStart,
 )
 
-_POLL_S = 1.0
+_POLL_S = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,8 +156,18 @@ def perform_on_node(text: str, start: NodeStart) -> tuple[str, str]:
     worker = WorkerProcess(
         WorkerStart(environment=environment, command=start.command, folder=folder)
     )
-    try:
-        reply = worker.perform(Job.model_validate_json(text))
-    finally:
-        worker.close()
+    reply = _reply(worker, Job.model_validate_json(text))
     return reply.model_dump_json(), f"node {node}{f' gpu {gpus}' if gpus else ''}"
+
+
+def _reply(worker: WorkerProcess, job: Job) -> Reply:
+    """The worker's reply; the worker is ended in any case."""
+    with ThreadPoolExecutor(1) as threads:
+        try:
+            reply = threads.submit(worker.perform, job)
+            # Ray cancels a task by KeyboardInterrupt, and not out of a read that blocks.
+            while not reply.done():
+                wait([reply], timeout=_POLL_S)
+            return reply.result()
+        finally:
+            worker.close()

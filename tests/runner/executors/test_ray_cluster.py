@@ -7,7 +7,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import pytest
 from runner.errors import RunnerError
 from runner.executors import ray_cluster
 from runner.executors.choice import open_executor
-from runner.executors.jobs import Began, Job
+from runner.executors.jobs import Began, Job, News
 from runner.executors.ray_cluster import RayExecutor
 from runner.sweep import command
 from runner.sweep.results import SweepResults
@@ -73,9 +73,18 @@ def test_a_lost_nodes_problem_is_run_again_and_nothing_differs_from_local(
     for name in held:
         (faults / f"hang-{name}").touch()
 
+    begun_again = threading.Event()
+
+    class Watched(RayExecutor):
+        def run(self, jobs: Iterable[Job]) -> Iterator[News]:
+            for news in super().run(jobs):
+                if isinstance(news, Began) and news.tries > 1:
+                    begun_again.set()
+                yield news
+
     def open_ray(name: str, environment: Any, log: Any = None) -> RayExecutor:
         variables = {sweep_scene.FAULTS: str(faults)}
-        return RayExecutor(cluster.address, variables, sweep_scene.WORKER)
+        return Watched(cluster.address, variables, sweep_scene.WORKER)
 
     def kill_a_node() -> None:
         """Once both nodes are at a verdict: one goes without a word, and the other goes on."""
@@ -85,6 +94,8 @@ def test_a_lost_nodes_problem_is_run_again_and_nothing_differs_from_local(
                 break
             time.sleep(0.05)
         cluster.remove_node(nodes[1], allow_graceful=False)
+        # Not before: what the lost node is at must not come to its end there.
+        begun_again.wait(60)
         for name in held:
             (faults / f"hang-{name}").unlink()
 
