@@ -172,7 +172,8 @@ def ended_words(row: ProblemRow) -> str:
         return f"{row.state}: {one_line(row.words, WORDS_CHARS)}"
     speeds = [f"{speed_text(row, name)} vs {name}" for name in BASELINES if row.speed_up(name)]
     after = clock_text(row.solved_at_s or 0.0)
-    return ", ".join([f"solved after {after}, {row.attempts} attempts", *speeds])
+    attempts = "1 attempt" if row.attempts == 1 else f"{row.attempts} attempts"
+    return ", ".join([f"solved after {after}, {attempts}", *speeds])
 
 
 def open_live(plan: Plan, folder: SweepFolder, stream: TextIO) -> PlainLive | TableLive:

@@ -137,7 +137,8 @@ def _row_names(rows: Sequence[ProblemRow]) -> list[str]:
     parts = []
     for place, row in enumerate(rows):
         at = _row_place(place) + 4
-        name = tame(row.key if row.title == row.key else f"{row.key.replace('/', '.')} {row.title}")
+        # The key is whole: its slash is what tells a level from a number.
+        name = row.key if row.title == row.key else f"{row.key} {tame(row.title)}"
         name = name if len(name) <= _MAX_TITLE else f"{name[: _MAX_TITLE - 1]}…"
         parts.append(svg.text(_NAMES, at, name, "ink", "end"))
         if not _shown(row):

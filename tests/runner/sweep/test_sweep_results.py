@@ -58,6 +58,7 @@ def test_each_level_has_a_curve_and_all_of_them_a_row(tmp_path: Path) -> None:
     assert picture.count("<polyline") == 2
     assert "level 1  2/3" in picture
     assert "all levels" not in picture
+    assert ">1/3</text>" in draw_speed_ups(found)
 
 
 @pytest.mark.parametrize(
@@ -217,6 +218,6 @@ def _last_table(screen: str) -> list[str]:
 
 def test_a_line_says_how_fast_a_solved_problem_is(tmp_path: Path) -> None:
     assert ended_words(row_of(tmp_path, solved("a", 65.0))) == (
-        "solved after 1:05, 1 attempts, 2.00× [1.90, 2.10] vs eager, "  # noqa: RUF001 - 'times'
+        "solved after 1:05, 1 attempt, 2.00× [1.90, 2.10] vs eager, "  # noqa: RUF001 - 'times'
         "1.20× [1.10, 1.30] vs compile"  # noqa: RUF001 - 'times'
     )
