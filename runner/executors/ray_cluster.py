@@ -61,9 +61,10 @@ class RayExecutor:
             raise RunnerError(
                 "Ray is not installed: pip install 'kernelwright[cluster]', on every node"
             ) from error
+        # As Any: what is known of its types depends on whether it is installed.
         self._ray: Any = ray
         try:
-            ray.init(address=address, log_to_driver=False, logging_level="ERROR")
+            self._ray.init(address=address, log_to_driver=False, logging_level="ERROR")
         except (ConnectionError, RuntimeError, ValueError) as error:
             raise RunnerError(f"cannot reach the Ray cluster {address}: {error}") from error
         self._address = address
@@ -72,10 +73,10 @@ class RayExecutor:
             variables=dict(variables), command=tuple(command), folder=str(Path.cwd())
         )
         # By what the cluster has, once: tasks of one sweep must not differ.
-        self._unit = "GPU" if ray.cluster_resources().get("GPU", 0) >= 1 else "CPU"
+        self._unit = "GPU" if self._ray.cluster_resources().get("GPU", 0) >= 1 else "CPU"
         # A lost task is begun again here, where it is told, and not behind our back.
         demand = {"num_gpus": 1, "num_cpus": 1} if self._unit == "GPU" else {"num_cpus": 1}
-        self._remote: Any = ray.remote(max_retries=0, **demand)(perform_on_node)
+        self._remote: Any = self._ray.remote(max_retries=0, **demand)(perform_on_node)
 
     @property
     def words(self) -> str:

@@ -69,6 +69,8 @@ class WorkerProcess:
         try:
             return Reply.model_validate_json(line)
         except ValidationError as error:
+            if line.endswith(b"\n"):  # it lives, and must not be waited for
+                raise WorkerLost(f"{job.name}: its worker said what is no reply") from error
             status = process.wait()
             raise WorkerLost(f"{job.name}: its worker ended with status {status}") from error
 

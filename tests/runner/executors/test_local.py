@@ -29,13 +29,16 @@ for count, line in enumerate(sys.stdin):
     name = json.loads(line)["name"]
     if name == "die":
         os._exit(9)
+    if name == "babble":
+        print("no reply", flush=True)
+        continue
     if name == "hang":
         sys.stdin.read()
         break
     gpu = os.environ.get("CUDA_VISIBLE_DEVICES", "")
     reply = {"name": name, "result": {"gpu": gpu, "count": count}}
+    print("said beside", file=sys.stderr, flush=True)
     print(json.dumps(reply), flush=True)
-    print("said beside", file=sys.stderr)
 """
 GPUS = tuple(Device(index=n, uuid=f"GPU-{n}", name="H200") for n in range(2))
 
@@ -83,21 +86,24 @@ def test_a_job_that_kills_its_workers_is_given_up_and_the_next_has_its_turn() ->
     assert second.result == {"gpu": "none", "count": 0}
 
 
-def test_a_job_is_taken_when_its_turn_comes() -> None:
-    taken: list[str] = []
+def test_a_worker_that_says_what_is_no_reply_is_replaced() -> None:
+    news = list(executor(Place(name="cpu 0")).run(jobs("babble", "next")))
+    first, second = (each.reply for each in news if isinstance(each, Ended))
+    assert first.failure == f"babble: its worker said what is no reply, {MAX_TRIES} times"
+    assert second.result == {"gpu": "none", "count": 0}
+
+
+def test_a_job_is_taken_when_its_place_is_free_and_not_before(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    done_before: list[int] = []
 
     def lazily() -> Iterator[Job]:
         for job in jobs("a", "b", "c"):
-            taken.append(job.name)
+            done_before.append(log.read_text().count("said beside") if log.exists() else 0)
             yield job
 
-    seen = []
-    for each in executor(Place(name="cpu 0")).run(lazily()):
-        if isinstance(each, Began):
-            seen.append((each.name, len(taken)))
-    # The next is taken as soon as its place is free, and none further ahead.
-    assert [name for name, _ in seen] == ["a", "b", "c"]
-    assert all(count <= place + 2 for place, (_, count) in enumerate(seen))
+    assert len(list(executor(Place(name="cpu 0"), log=log).run(lazily()))) == 6
+    assert done_before == [0, 1, 2]
 
 
 def test_what_a_job_source_raises_reaches_the_caller() -> None:
