@@ -30,10 +30,10 @@ _POLL_S = 0.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeStart:
-    """How a node's worker starts."""
+    """How a node's worker starts. `command` None: by the node's own Python, wherever it is."""
 
     variables: Mapping[str, str]
-    command: tuple[str, ...]
+    command: tuple[str, ...] | None
     folder: str
 
 
@@ -47,13 +47,13 @@ class _Task:
 
 class RayExecutor:
     """Jobs on a cluster. `variables`: what of this environment the nodes' workers get as well;
-    `command` is what starts one there.
+    `command` is what starts one there, if not the node's own Python.
 
     Raises RunnerError where Ray is not installed or the cluster cannot be reached.
     """
 
     def __init__(
-        self, address: str, variables: Mapping[str, str], command: Sequence[str] = COMMAND
+        self, address: str, variables: Mapping[str, str], command: Sequence[str] | None = None
     ) -> None:
         try:
             import ray
@@ -68,9 +68,10 @@ class RayExecutor:
         except (ConnectionError, RuntimeError, ValueError) as error:
             raise RunnerError(f"cannot reach the Ray cluster {address}: {error}") from error
         self._address = address
-        # Of this process: the nodes have their own Python, and their own PATH.
         self._start = NodeStart(
-            variables=dict(variables), command=tuple(command), folder=str(Path.cwd())
+            variables=dict(variables),
+            command=None if command is None else tuple(command),
+            folder=str(Path.cwd()),
         )
         # By what the cluster has, once: tasks of one sweep must not differ.
         self._unit = "GPU" if self._ray.cluster_resources().get("GPU", 0) >= 1 else "CPU"
@@ -155,7 +156,7 @@ def perform_on_node(text: str, start: NodeStart) -> tuple[str, str]:
     if not folder.is_dir():
         raise WorkerLost(f"node {node} has no folder {folder}: it must be shared by all nodes")
     worker = WorkerProcess(
-        WorkerStart(environment=environment, command=start.command, folder=folder)
+        WorkerStart(environment=environment, command=start.command or COMMAND, folder=folder)
     )
     reply = _reply(worker, Job.model_validate_json(text))
     return reply.model_dump_json(), f"node {node}{f' gpu {gpus}' if gpus else ''}"
