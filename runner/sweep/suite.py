@@ -38,9 +38,9 @@ class Suite:
     path: Path
 
     def problems(self, level: int | None = None) -> tuple[SuiteProblem, ...]:
-        """Those of `level`, or all. Links are not followed."""
+        """Those of `level`, or all. Links are not followed. Raises RunnerError for no such level."""
         if level is not None:
-            return ()
+            raise RunnerError(f"{self.path} has no problem of level {level}: it has no levels")
         return tuple(
             SuiteProblem(key=folder.name, title=folder.name, level=None, family="", path=folder)
             for folder in sorted(self.path.iterdir(), key=lambda path: path.name)
@@ -51,8 +51,8 @@ class Suite:
 def open_suite(path: Path) -> Suite:
     """The suite at `path`. Raises RunnerError where there is none."""
     if not path.is_dir():
-        raise RunnerError(f"there is no suite at {path}: it is no folder")
+        raise RunnerError(f"{path} is not a suite: it is no folder")
     suite = Suite(name=path.resolve().name, kind="folders", path=path)
     if not suite.problems():
-        raise RunnerError(f"there is no suite at {path}: no folder in it has a {SPEC_FILE}")
+        raise RunnerError(f"{path} is not a suite: no folder in it has a {SPEC_FILE}")
     return suite
