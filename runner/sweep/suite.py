@@ -38,7 +38,7 @@ class Suite:
     path: Path
 
     def problems(self, level: int | None = None) -> tuple[SuiteProblem, ...]:
-        """Those of `level`, or all. Links are not followed. Raises RunnerError for no such level."""
+        """Those of `level`, or all; links are not followed. Raises RunnerError."""
         if level is not None:
             raise RunnerError(f"{self.path} has no problem of level {level}: it has no levels")
         return tuple(
