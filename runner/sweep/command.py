@@ -20,6 +20,7 @@ from runner.executors.jobs import Began, Executor, Job
 from runner.files import write_atomically
 from runner.model import open_model
 from runner.settings import Settings
+from runner.suites import open_suite
 from runner.sweep.folder import SweepFolder
 from runner.sweep.live import PlainLive, TableLive, open_live
 from runner.sweep.made import REPORT, make_files
@@ -27,7 +28,6 @@ from runner.sweep.one_run import job_of
 from runner.sweep.plan import Plan, PlannedProblem, choose, joined, model_for, plan_of
 from runner.sweep.results import SweepResults, row_of
 from runner.sweep.run_record import read_run
-from runner.suites import open_suite
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,10 +20,10 @@ from runner.files import write_atomically
 from runner.one_line import one_line
 from runner.problem import BASELINE_FILE, REFERENCE_FILE, SPEC_FILE, Problem
 from runner.settings import read_settings
+from runner.suites import open_suite
 from runner.sweep.folder import SweepFolder
 from runner.sweep.plan import Plan, PlannedProblem, model_for
 from runner.sweep.run_record import read_run
-from runner.suites import open_suite
 
 
 class RunOrder(Wire):

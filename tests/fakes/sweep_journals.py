@@ -10,11 +10,13 @@ from typing import Any
 from runner.contract import Attempt, Budget, Evaluation, Outcome, TokenUsage, sha256_hex
 from runner.extract import code_blocks
 from runner.journal import AttemptFinished, Event, FinalVerdict, RunEnded, RunStarted
+from runner.suites.kernelbench import ProblemFile
 from runner.sweep.folder import SweepFolder
 from runner.sweep.plan import Plan, PlannedProblem, run_name
 from tests.fakes.kernel_folders import GPU
 from tests.fakes.measured import baseline, measured, timing
-from tests.fakes.sweep_suite import kernel, reference, spec
+from tests.fakes.suites_looking import problem_of
+from tests.fakes.sweep_suite import kernel, reference
 
 BUDGET = Budget(wall_clock_s=900.0)
 ANSWER = "Here.\n\n```python\n{source}```\n"
@@ -53,7 +55,7 @@ def tell(out: Path, *rows: Told) -> tuple[SweepFolder, Plan]:
         )
         for row in rows
     )
-    plan = Plan(suite="told", kind="folders", model="by hand", budget=BUDGET, problems=problems)
+    plan = Plan(suite="told", kind="kernelbench", model="by hand", budget=BUDGET, problems=problems)
     folder.write_plan(plan)
     for row in rows:
         _write(folder, row)
@@ -67,8 +69,10 @@ def _write(folder: SweepFolder, row: Told) -> None:
         return
     folder.run(run).mkdir()
     folder.problem(run).mkdir()
-    (folder.problem(run) / "problem.toml").write_text(spec(row.name))
-    (folder.problem(run) / "reference.py").write_text(reference(row.name))
+    file = ProblemFile(path=Path(f"1_{row.name}.py"), level=row.level, number=1, title=row.name)
+    problem = problem_of(file, reference(row.name))
+    (folder.problem(run) / "problem.toml").write_text(problem.toml_text)
+    (folder.problem(run) / "reference.py").write_text(problem.reference_text)
     sources = [f"# {n}\n{kernel(row.name)}" for n in range(1, len(row.passed_at_s) + 1)]
     answers = [ANSWER.format(source=source) for source in sources]
     events = _events(row, [next(iter(code_blocks(answer))).text for answer in answers])

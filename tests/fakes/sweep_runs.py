@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from runner.sweep.results import SweepResults
-from tests.fakes.sweep_suite import Recorded
+from runner.sweep.results import ProblemRow, SweepResults
+from tests.fakes.sweep_suite import RUNS, Recorded
 
 MADE = ("sweep.json", "report.html", "solved.svg", "speedups.svg")
-# A few of the suite's problems, of four kinds; the fourth is answered wrong at first.
-FEW = ["relu", "silu", "dot", "add_bias", "row_sum"]
+# A few of the suite's problems, in its order; the fourth is answered wrong at first.
+FEW = ["relu", "row_sum", "dot", "bias", "silu"]
+
+_NAMES = {run: name for name, run in RUNS.items()}
 
 
 def arguments(suite: Recorded, out: Path, *more: str) -> tuple[str, ...]:
@@ -22,7 +24,14 @@ def results(out: Path) -> SweepResults:
 
 
 def journals(out: Path) -> dict[str, bytes]:
-    return {path.parent.name: path.read_bytes() for path in out.glob("runs/*/journal.jsonl")}
+    """By the problem's name in the suite's table."""
+    return {
+        _NAMES[path.parent.name]: path.read_bytes() for path in out.glob("runs/*/journal.jsonl")
+    }
+
+
+def by_name(found: SweepResults) -> dict[str, ProblemRow]:
+    return {_NAMES[row.run]: row for row in found.problems}
 
 
 def made(out: Path) -> dict[str, bytes]:

@@ -1,9 +1,10 @@
 """A sweep and its workers with recorded verdicts, in processes that tests may stop and kill.
 
 Run as a script: `sweep …` is `python -m runner sweep …`, whose workers are this file again with
-`worker`. A verdict is PASSED for a kernel of `sweep_suite`'s table and wrong for any other. In the
-folder that SCENE_FAULTS names, a file `die-NAME` kills the worker under the problem NAME, once;
-`hang-NAME` holds its verdict for as long as the file is there; `refuse-NAME` fails its reference.
+`worker`. A verdict is PASSED for a kernel of `sweep_suite`'s table and wrong for any other; what a
+problem's file says was found out beforehand (`suites_looking.keep_specs`). In the folder that
+SCENE_FAULTS names, a file `die-NAME` kills the worker under the problem NAME, once; `hang-NAME`
+holds its verdict for as long as the file is there; `refuse-NAME` fails its reference.
 """
 
 from __future__ import annotations
@@ -27,16 +28,21 @@ from runner.executors import worker
 from runner.executors.local import LocalExecutor, Place
 from runner.executors.worker_process import WorkerStart
 from runner.nightly import command as night_command
+from runner.problem import Problem, parse_problem
+from runner.suites import suite as suites
+from runner.suites.kernelbench import ProblemFile
 from runner.sweep import command
 from tests.fakes.kernel_folders import GPU
 from tests.fakes.measured import baseline, measured, timing
 from tests.fakes.night_simulation import SimulatedGpu
 from tests.fakes.scripted_verifier import install
-from tests.fakes.sweep_suite import TABLE, kernel
+from tests.fakes.sweep_suite import KEYS, TABLE, kept_spec, kernel
 
 WORKER = (sys.executable, str(Path(__file__)), "worker")
 FAULTS = "SCENE_FAULTS"
 PLACES = (Place(name="gpu 0"), Place(name="gpu 1"))
+# By the name in the spec.
+_NAMES = {f"kb_l{key.replace('/', '_')}_{name}": name for name, key in KEYS.items()}
 _RIGHT = {sha256_hex(kernel(name)): name for name in TABLE}
 
 
@@ -63,6 +69,7 @@ class TableJudge:
 def install_recorded_verdicts() -> None:
     """Put the recorded verdicts in the place of this process's verifier."""
     patch = pytest.MonkeyPatch()
+    patch.setattr(suites, "load_file", looked_at)
     state = install(patch, lambda script: TableJudge(), GPU)
     state.gpu = True
     package: Any = sys.modules["runner.verifier"]
@@ -71,7 +78,7 @@ def install_recorded_verdicts() -> None:
     class Faulty(package.Verifier):  # type: ignore[misc, name-defined]
         def __init__(self, problem: Any, options: Any) -> None:
             super().__init__(problem, options)
-            self.name = problem.name
+            self.name = _NAMES[problem.name]
             self.ended = threading.Event()
 
         def close(self) -> None:
@@ -94,6 +101,11 @@ def install_recorded_verdicts() -> None:
             return verdict
 
     package.Verifier = Faulty
+
+
+def looked_at(file: ProblemFile, *, allow_no_sandbox: bool) -> Problem:
+    """`load_file` without its worker."""
+    return parse_problem(kept_spec(file.path).read_text(), file.path.read_text())
 
 
 def local_executor(name: str, environment: Any, log: Path | None = None) -> LocalExecutor:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 from runner.problem import Problem
-from runner.suites.kernelbench import list_files, problem_from
-from runner.verifier.modules.describe import describe
+from runner.suites.kernelbench import list_files
+from tests.fakes.suites_looking import module_of, problem_of
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "suites"
 
@@ -25,16 +24,11 @@ class Looking:
 
     def module(self, key: str) -> ModuleType:
         path = self._files[key].path
-        spec = importlib.util.spec_from_file_location(f"problem_{key.replace('/', '_')}", path)
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        return module
+        return module_of(path.read_text(), path.stem)
 
     def problem(self, key: str) -> Problem:
-        facts = describe(self.module(key))
-        return problem_from(self._files[key], self._files[key].path.read_text(), facts)
+        file = self._files[key]
+        return problem_of(file, file.path.read_text())
 
     @staticmethod
     def kernel(name: str) -> str:

@@ -9,6 +9,7 @@ import pytest
 
 from runner.sweep import command
 from tests.fakes import sweep_scene
+from tests.fakes.suites_looking import keep_specs
 from tests.fakes.sweep_runs import FEW
 from tests.fakes.sweep_suite import Recorded, write
 
@@ -23,7 +24,9 @@ def recorded_verdicts(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def few(tmp_path: Path) -> Recorded:
-    return write(tmp_path, FEW)
+    suite = write(tmp_path, FEW)
+    keep_specs(suite.suite)
+    return suite
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from runner.sweep.results import SweepResults
-from tests.fakes.sweep_suite import TABLE, kernel, write
+from tests.fakes.sweep_suite import RUNS, TABLE, kernel, write
 
 ROOT = Path(__file__).parents[3]
 
@@ -43,8 +43,8 @@ def test_recorded_answers_are_judged_in_the_sandbox(names: list[str], tmp_path: 
     assert f"{len(names)} of {len(names)} solved" in done.stderr
     found = SweepResults.model_validate_json((out / "sweep.json").read_text())
     assert {row.run: row.attempts for row in found.problems} == {
-        name: 2 if name in suite.wrong_first else 1 for name in names
+        RUNS[name]: 2 if name in suite.wrong_first else 1 for name in names
     }
     for name in names:
-        assert (out / "kernels" / name / "kernel.py").read_text() == kernel(name)
-        assert "PASSED" in (out / "logs" / f"{name}.log").read_text()
+        assert (out / "kernels" / RUNS[name] / "kernel.py").read_text() == kernel(name)
+        assert "PASSED" in (out / "logs" / f"{RUNS[name]}.log").read_text()

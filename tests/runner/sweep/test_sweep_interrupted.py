@@ -16,7 +16,7 @@ import pytest
 from runner.journal import RunResumed, parse_event
 from tests.fakes import sweep_scene
 from tests.fakes.command_line import one_complaint, run
-from tests.fakes.sweep_runs import FEW, arguments, journals, results
+from tests.fakes.sweep_runs import FEW, arguments, by_name, journals, results
 from tests.fakes.sweep_suite import Recorded
 
 ROOT = Path(__file__).parents[3]
@@ -69,7 +69,7 @@ def interrupted(few: Recorded, faults: Path, tmp_path: Path) -> tuple[Path, dict
         assert "interrupted" in sweep.end()
         release(faults, name)
         assert sweep.process.returncode == 2
-        states = {row.run: row.state for row in results(out).problems}
+        states = {name: row.state for name, row in by_name(results(out)).items()}
         assert states[name] == "unfinished"
         now = journals(out)
         assert all(now[run] == text for run, text in ended.items())
@@ -90,7 +90,7 @@ def test_a_sweep_that_was_interrupted_twice_comes_to_the_same_end(
     events = [parse_event(line) for line in now["silu"].decode().splitlines()]
     assert any(isinstance(event, RunResumed) for event in events)
     # Each answer was judged as if nothing had happened.
-    assert {row.run: row.attempts for row in found.problems} == {
+    assert {name: row.attempts for name, row in by_name(found).items()} == {
         name: 2 if name in few.wrong_first else 1 for name in FEW
     }
 
@@ -107,7 +107,7 @@ def test_a_sweep_that_was_killed_leaves_no_worker_behind_and_goes_on(
     # At once: the worker is still putting its run away, under the same lock.
     release(faults, "dot")
     assert run(*arguments(few, out)) == 0
-    rows = {row.run: row for row in results(out).problems}
+    rows = by_name(results(out))
     assert {row.state for row in rows.values()} == {"solved"}
     assert rows["dot"].attempts == 1
 

@@ -40,10 +40,10 @@ def test_another_sweep_in_the_same_folder_is_refused(
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        (("--problems", "6"), "has no problem 6"),
+        (("--problems", "99"), "has no problem 99"),
         (("--problems", "3-2"), "ends before it begins"),
         (("--problems", "all"), "not a whole number"),
-        (("--level", "1"), "has no problem of level 1"),
+        (("--level", "3"), "has no problem of level 3"),
         (("--executor", "ssh"), "invalid choice"),
         (("--model", "replay:answers.jsonl"), "put {problem} into its path"),
         (("--model", "mailbox:box"), "put {problem} into its path"),
