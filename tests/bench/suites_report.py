@@ -2,7 +2,8 @@
 its own inputs tell right from wrong? Prints the table of BENCHMARKS.md.
 
     python tests/bench/suites_report.py CHECKOUT [--levels 1,2] [--problems 1/1-20,2/7]
-        [--device cpu|cuda] [--limit 120] [--jobs 1] --json OUT
+        [--device cpu|cuda] [--limit 120] [--jobs 1]
+        [--allow-no-sandbox] --json OUT
 
 Started again it goes on: what stands in OUT is not looked at again, but for what ran into its time
 limit. With `--jobs` several problems share the GPU, as far as their memory allows.
@@ -40,6 +41,7 @@ def main() -> int:
     parser.add_argument("--device", choices=("cpu", "cuda"), help="the GPU, where there is one")
     parser.add_argument("--limit", type=float, default=120.0, metavar="S", help="for one problem")
     parser.add_argument("--jobs", type=int, default=1, help="problems at once")
+    parser.add_argument("--allow-no-sandbox", action="store_true")
     parser.add_argument("--json", type=Path, required=True, metavar="OUT")
     arguments = parser.parse_args()
     try:
@@ -59,7 +61,8 @@ def main() -> int:
     room = Room(memory_bytes or 0)
 
     def start() -> Looker:
-        return Looker(arguments.checkout, device, arguments.limit)
+        sandbox = "optional" if arguments.allow_no_sandbox else "required"
+        return Looker((str(arguments.checkout), device, str(arguments.limit), sandbox))
 
     due = [one for one in chosen if rows.is_due(one.key)]
     with ThreadPoolExecutor(arguments.jobs) as threads:
@@ -129,9 +132,9 @@ class Room:
 class Looker:
     """One process of `suites_look`."""
 
-    def __init__(self, checkout: Path, device: str, limit_s: float) -> None:
-        command = [sys.executable, str(LOOK), str(checkout), device, str(limit_s)]
-        self._limit_s = limit_s
+    def __init__(self, arguments: tuple[str, str, str, str]) -> None:
+        command = [sys.executable, str(LOOK), *arguments]
+        self._limit_s = float(arguments[2])
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )

@@ -1,4 +1,4 @@
-"""Layer normalisation of rows of millions: chunks' means and squares, put together by each chunk."""
+"""Layer normalisation of rows of millions: means and squares of chunks, put together by each."""
 
 import torch
 import triton
