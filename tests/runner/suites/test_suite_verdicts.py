@@ -51,13 +51,20 @@ HONEST = [
 ]
 WRONG = [
     ("1/1", "relu_copy.py", "INCORRECT_NUMERICAL", "[normal inputs]"),
-    ("1/1", "relu_zeros.py", "INCORRECT_NUMERICAL", "every element wrong"),
     ("1/1", "relu_cached.py", "INCORRECT_NUMERICAL", "[as given 2]"),
     ("1/1", "relu_patches_torch.py", "REJECTED", "patches torch.relu"),
     ("1/4", "norm_without_parameters.py", "INCORRECT_NUMERICAL", "[other parameters]"),
     ("1/4", "norm_changes_parameters.py", "CHEATED", "changed its input p_norm_weight"),
+    ("1/4", "norm_other_names_swapped.py", "INCORRECT_NUMERICAL", "every element wrong"),
+    ("2/1", "dropout_packed_without_bias.py", "INCORRECT_NUMERICAL", "wrong"),
     ("2/1", "dropout_decoy.py", "CHEATED", "the library did 3 operations, at most 2"),
-    ("2/1", "dropout_left_out.py", "INCORRECT_NUMERICAL", "every element wrong"),
+    *(
+        pytest.param(*row, marks=pytest.mark.matrix)  # seconds each, and others are like them
+        for row in (
+            ("1/1", "relu_zeros.py", "INCORRECT_NUMERICAL", "every element wrong"),
+            ("2/1", "dropout_left_out.py", "INCORRECT_NUMERICAL", "every element wrong"),
+        )
+    ),
 ]
 
 
