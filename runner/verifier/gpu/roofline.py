@@ -6,6 +6,7 @@ reaches. Method: S. Williams, A. Waterman, D. Patterson, Roofline, CACM 2009.
 
 from __future__ import annotations
 
+import functools
 import statistics
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
