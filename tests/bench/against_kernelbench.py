@@ -41,34 +41,48 @@ Measured = dict[str, Any]
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("checkout", type=Path, help="of KernelBench")
-    parser.add_argument("--problems", default=PROBLEMS, help=PROBLEMS)
-    parser.add_argument("--runs", type=int, default=3, help="of each judge on each problem")
-    parser.add_argument("--device", choices=("cpu", "cuda"), help="of our verdict alone")
-    parser.add_argument("--limit", type=float, default=600.0, metavar="S", help="for one verdict")
-    parser.add_argument("--allow-no-sandbox", action="store_true")
-    parser.add_argument("--json", type=Path, metavar="FILE")
+    parser = make_parser()
     arguments = parser.parse_args()
     try:
         suite = open_suite(arguments.checkout)
         chosen = [suite.problem(key) for key in arguments.problems.split(",")]
-        options = VerifyOptions(
-            device=choose_device(arguments.device),
-            timeout_s=arguments.limit,
-            allow_no_sandbox=arguments.allow_no_sandbox,
-        )
-        sandbox = open_sandbox(allow_none=options.allow_no_sandbox).kind
+        without = [one.key for one in chosen if not kernel_of(one).exists()]
+        if without:
+            raise RunnerError(f"{HONEST} has no kernel for {', '.join(without)}")
+        found: dict[str, list[Measured]] = {}
+        if arguments.json is not None and arguments.json.exists():
+            found = json.loads(arguments.json.read_text())
+        if arguments.runs:
+            fill(chosen, found, arguments)
     except RunnerError as error:
         parser.error(str(error))
-    without = [one.key for one in chosen if not kernel_of(one).exists()]
-    if without:
-        parser.error(f"{HONEST} has no kernel for {', '.join(without)}")
+    return 0 if print_table({one: found.get(one.key, []) for one in chosen}) else 1
+
+
+def make_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("checkout", type=Path, help="of KernelBench")
+    parser.add_argument("--problems", default=PROBLEMS, help=PROBLEMS)
+    parser.add_argument("--runs", type=int, default=3, help="of each judge; 0: the table of FILE")
+    parser.add_argument("--device", choices=("cpu", "cuda"), help="of our verdict alone")
+    parser.add_argument("--limit", type=float, default=600.0, metavar="S", help="for one verdict")
+    parser.add_argument("--allow-no-sandbox", action="store_true")
+    parser.add_argument("--json", type=Path, metavar="FILE")
+    return parser
+
+
+def fill(
+    chosen: list[SuiteProblem], found: dict[str, list[Measured]], arguments: argparse.Namespace
+) -> None:
+    """Measure what `found` lacks; on disk after every run. Raises RunnerError."""
+    options = VerifyOptions(
+        device=choose_device(arguments.device),
+        timeout_s=arguments.limit,
+        allow_no_sandbox=arguments.allow_no_sandbox,
+    )
+    sandbox = open_sandbox(allow_none=options.allow_no_sandbox).kind
     where = collect_environment(device=options.device, sandbox=sandbox)
     print(f"{where.gpu}, torch {where.torch}, Triton {where.triton}, sandbox {where.sandbox}\n")
-    found: dict[str, list[Measured]] = {}
-    if arguments.json is not None and arguments.json.exists():
-        found = json.loads(arguments.json.read_text())
     for one in chosen:
         runs = found.setdefault(one.key, [])
         if len(runs) >= arguments.runs:
@@ -79,7 +93,6 @@ def main() -> int:
             print(f"{one.key} run {len(runs)}: {json.dumps(runs[-1])}", file=sys.stderr, flush=True)
             if arguments.json is not None:
                 write_atomically(arguments.json, json.dumps(found, indent=1) + "\n")
-    return 0 if print_table({one: found[one.key] for one in chosen}) else 1
 
 
 def kernel_of(one: SuiteProblem) -> Path:
@@ -171,6 +184,8 @@ def median_of(runs: list[Measured], judge: str, name: str) -> float | None:
 def said_of(runs: list[Measured], judge: str) -> str:
     """One word where all runs agree; what went wrong otherwise."""
     failures = [run[judge]["failure"] for run in runs if "failure" in run[judge]]
+    if not runs:
+        return "not judged"
     if failures:
         return failures[0].splitlines()[0].replace("|", "/")
     if all(run[judge]["passed"] for run in runs):

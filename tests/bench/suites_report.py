@@ -3,7 +3,7 @@ its own inputs tell right from wrong? Prints the table of BENCHMARKS.md.
 
     python tests/bench/suites_report.py CHECKOUT [--levels 1,2] [--problems 1/1-20,2/7]
         [--device cpu|cuda] [--limit 120] [--jobs 1]
-        [--allow-no-sandbox] --json OUT
+        [--allow-no-sandbox] [--table] --json OUT
 
 Started again it goes on: what stands in OUT is not looked at again, but for what ran into its time
 limit. With `--jobs` several problems share the GPU, as far as their memory allows.
@@ -16,8 +16,8 @@ import json
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # started by its p
 
 from runner.errors import RunnerError
 from runner.files import write_atomically
-from runner.suites import SuiteProblem, open_suite
+from runner.suites import Suite, SuiteProblem, open_suite
 
 LOOK = Path(__file__).with_name("suites_look.py")
 Row = dict[str, Any]
@@ -34,6 +34,20 @@ VERDICTS = ("sound", "proves nothing", "no seed", "too large", "not loaded", "fa
 
 
 def main() -> int:
+    parser = make_parser()
+    arguments = parser.parse_args()
+    try:
+        chosen = choose(open_suite(arguments.checkout), arguments.levels, arguments.problems)
+        known = json.loads(arguments.json.read_text()) if arguments.json.exists() else {}
+        if not arguments.table:
+            fill(chosen, Rows(arguments.json, known), arguments)
+    except RunnerError as error:
+        parser.error(str(error))
+    print_table([known[one.key] for one in chosen if one.key in known])
+    return 0
+
+
+def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__.split(":")[0])
     parser.add_argument("checkout", type=Path, help="of KernelBench, or another suite's folder")
     parser.add_argument("--levels", type=numbers, default=[1, 2], metavar="1,2")
@@ -42,35 +56,35 @@ def main() -> int:
     parser.add_argument("--limit", type=float, default=120.0, metavar="S", help="for one problem")
     parser.add_argument("--jobs", type=int, default=1, help="problems at once")
     parser.add_argument("--allow-no-sandbox", action="store_true")
+    parser.add_argument("--table", action="store_true", help="of what stands in OUT, no more")
     parser.add_argument("--json", type=Path, required=True, metavar="OUT")
-    arguments = parser.parse_args()
-    try:
-        suite = open_suite(arguments.checkout)
-        listed = [one for level in arguments.levels for one in suite.problems(level)]
-    except RunnerError as error:
-        parser.error(str(error))
-    chosen = [one for one in listed if arguments.problems is None or one.key in arguments.problems]
+    return parser
+
+
+def choose(suite: Suite, levels: Sequence[int], keys: set[str] | None) -> list[SuiteProblem]:
+    """In the suite's order. Raises RunnerError where that is none."""
+    listed = [one for level in levels for one in suite.problems(level)]
+    chosen = [one for one in listed if keys is None or one.key in keys]
     if not chosen:
-        parser.error("there is no such problem")
+        raise RunnerError("there is no such problem")
+    return chosen
+
+
+def fill(chosen: Sequence[SuiteProblem], rows: Rows, arguments: argparse.Namespace) -> None:
+    """Look at what is due. Raises RunnerError where a GPU is asked for and none is there."""
     memory_bytes = gpu_memory_bytes() if arguments.device != "cpu" else None
-    device = arguments.device or ("cpu" if memory_bytes is None else "cuda")
-    if device == "cuda" and memory_bytes is None:
-        parser.error("PyTorch sees no GPU")
-    known = json.loads(arguments.json.read_text()) if arguments.json.exists() else {}
-    rows = Rows(arguments.json, known)
-    room = Room(memory_bytes or 0)
-
-    def start() -> Looker:
-        sandbox = "optional" if arguments.allow_no_sandbox else "required"
-        return Looker((str(arguments.checkout), device, str(arguments.limit), sandbox))
-
-    due = [one for one in chosen if rows.is_due(one.key)]
+    if arguments.device == "cuda" and memory_bytes is None:
+        raise RunnerError("PyTorch sees no GPU")
+    device = "cpu" if memory_bytes is None else "cuda"
+    sandbox = "optional" if arguments.allow_no_sandbox else "required"
+    given = (str(arguments.checkout), device, str(arguments.limit), sandbox)
+    looking = Looking(lambda: Looker(given), Room(memory_bytes or 0))
     with ThreadPoolExecutor(arguments.jobs) as threads:
-        for one, row in threads.map(Looking(start, room).look, due):
+        due = [threads.submit(looking.look, one) for one in chosen if rows.is_due(one.key)]
+        for done in as_completed(due):
+            one, row = done.result()
             rows.keep(one, row)
             print(f"{one.key} {row['verdict']}", file=sys.stderr, flush=True)
-    print_table([rows.found[one.key] for one in chosen])
-    return 0
 
 
 def numbers(text: str) -> list[int]:

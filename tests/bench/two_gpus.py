@@ -88,10 +88,11 @@ def sweep(
 ) -> tuple[float, str]:
     """Its seconds, and what it said. Ends this program where anything stays unsolved."""
     began_s = time.monotonic()
+    path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     done = subprocess.run(
         [*SWEEP, str(suite.suite), "--model", suite.model, "--out", str(out), *more],
         cwd=ROOT,
-        env={**os.environ, "CUDA_VISIBLE_DEVICES": ",".join(uuids), "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "CUDA_VISIBLE_DEVICES": ",".join(uuids), "PYTHONPATH": path},
         capture_output=True,
         text=True,
         check=False,
