@@ -1,9 +1,11 @@
-"""The command line: `generate`, `verify`, `bench`, `reverify`, `doctor` and `report`.
+"""The command line: `generate`, `verify`, `bench`, `reverify`, `sweep`, `doctor` and
+`report`.
 
 Owns the exit codes and the one line that a failure is told in. Exit codes: `generate` 0 = a bundle
 was written; `verify` and `bench` 0 = PASSED, 1 = any other verdict; `reverify` 0 = every kernel is
-right and none is slower, 1 = look at the night; `doctor` 0 = generated code can be verified here,
-1 = it cannot; `report` 0 = the site was written; 2 = misuse, or the machine failed.
+right and none is slower, 1 = look at the night; `sweep` 0 = every problem's run came to its end,
+1 = some did not; `doctor` 0 = generated code can be verified here, 1 = it cannot; `report` 0 = the
+site was written; 2 = misuse, or the machine failed.
 """
 
 from __future__ import annotations
@@ -20,10 +22,10 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from runner.arguments import make_parser
-from runner.contract import KernelRequest
+from runner.contract import Budget, KernelRequest
 from runner.errors import ContractError, ProblemError, RunnerError
 from runner.one_line import one_line
-from runner.problem import load_problem
+from runner.problem import Problem, load_problem
 from runner.settings import Settings, forget_job_identity, read_settings
 from runner.task import Task, task_of
 
@@ -74,12 +76,9 @@ def _tell(message: str) -> None:
 def _generate(arguments: argparse.Namespace, settings: Settings) -> int:
     from runner.generate import Order, generate
 
-    spec = arguments.model or settings.model
-    if spec is None:
-        raise RunnerError("no model is named: give --model SPEC or set KERNELWRIGHT_MODEL")
     order = Order(
         task=_task(arguments),
-        model=spec,
+        model=_model(arguments, settings),
         out=arguments.out,
         allow_no_sandbox=arguments.allow_no_sandbox or settings.allow_no_sandbox,
         resume=arguments.resume,
@@ -92,10 +91,11 @@ def _generate(arguments: argparse.Namespace, settings: Settings) -> int:
 def _verify(arguments: argparse.Namespace, settings: Settings) -> int:
     from runner.verify_command import Verification, run_verification
 
+    problem, kernel = _problem_and_kernel(arguments, settings)
     passed = run_verification(
         Verification(
-            problem=load_problem(arguments.problem),
-            kernel=arguments.kernel or arguments.problem / "kernel.py",
+            problem=problem,
+            kernel=kernel,
             device=arguments.device,
             quick=arguments.quick,
             as_json=arguments.json,
@@ -105,6 +105,24 @@ def _verify(arguments: argparse.Namespace, settings: Settings) -> int:
         )
     )
     return EXIT_OK if passed else EXIT_NOT_PASSED
+
+
+def _problem_and_kernel(arguments: argparse.Namespace, settings: Settings) -> tuple[Problem, Path]:
+    """From a folder, or one problem of a suite."""
+    if (arguments.problem is None) == (arguments.suite is None):
+        raise RunnerError("name either a PROBLEM_DIR or --suite PATH")
+    if arguments.suite is None:
+        if arguments.number is not None or arguments.level is not None:
+            raise RunnerError("--problem and --level go with --suite")
+        folder: Path = arguments.problem
+        return load_problem(folder), arguments.kernel or folder / "kernel.py"
+    if arguments.number is None or arguments.kernel is None:
+        raise RunnerError("--suite needs --problem N and --kernel FILE")
+    from runner.suites import open_suite
+
+    found = open_suite(arguments.suite).problem(arguments.number, arguments.level)
+    allowed = arguments.allow_no_sandbox or settings.allow_no_sandbox
+    return found.load(allow_no_sandbox=allowed), arguments.kernel
 
 
 def _bench(arguments: argparse.Namespace, settings: Settings) -> int:
@@ -127,6 +145,7 @@ def _reverify(arguments: argparse.Namespace, settings: Settings) -> int:
     from runner.environment import choose_device
     from runner.nightly.command import run_reverify
     from runner.nightly.night import Plan
+    from runner.nightly.one_kernel import Bench
     from runner.verifier.options import VerifyOptions
 
     plan = Plan(
@@ -143,7 +162,29 @@ def _reverify(arguments: argparse.Namespace, settings: Settings) -> int:
         timeout_s=arguments.timeout,
         allow_no_sandbox=arguments.allow_no_sandbox or settings.allow_no_sandbox,
     )
-    return EXIT_OK if run_reverify(plan, options) else EXIT_NOT_PASSED
+    bench = Bench(
+        device=arguments.device,  # of a cluster's node: not what this machine has
+        timeout_s=options.timeout_s,
+        allow_no_sandbox=options.allow_no_sandbox,
+    )
+    passed = run_reverify(plan, options, arguments.executor, bench)
+    return EXIT_OK if passed else EXIT_NOT_PASSED
+
+
+def _sweep(arguments: argparse.Namespace, settings: Settings) -> int:
+    from runner.sweep.command import SweepOrder, run_sweep
+
+    order = SweepOrder(
+        suite=arguments.suite,
+        model=_model(arguments, settings),
+        budget=_budget(arguments, Budget()),
+        out=arguments.out,
+        executor=arguments.executor,
+        level=arguments.level,
+        numbers=arguments.problems,
+        allow_no_sandbox=arguments.allow_no_sandbox or settings.allow_no_sandbox,
+    )
+    return EXIT_OK if run_sweep(order, settings, os.environ, sys.stderr) else EXIT_NOT_PASSED
 
 
 def _doctor(arguments: argparse.Namespace, _: Settings) -> int:
@@ -172,6 +213,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace, Settings], int]] = {
     "verify": _verify,
     "bench": _bench,
     "reverify": _reverify,
+    "sweep": _sweep,
     "doctor": _doctor,
     "report": _report,
 }
@@ -187,6 +229,17 @@ def _task(arguments: argparse.Namespace) -> Task:
             raise RunnerError("--generation goes with a PROBLEM_DIR: a request has its own")
     else:
         task = Task(problem=load_problem(arguments.problem), generation=arguments.generation)
+    return replace(task, budget=_budget(arguments, task.budget))
+
+
+def _model(arguments: argparse.Namespace, settings: Settings) -> str:
+    spec: str | None = arguments.model or settings.model
+    if spec is None:
+        raise RunnerError("no model is named: give --model SPEC or set KERNELWRIGHT_MODEL")
+    return spec
+
+
+def _budget(arguments: argparse.Namespace, usual: Budget) -> Budget:
     asked = {
         "wall_clock_s": arguments.budget,
         "max_attempts": arguments.attempts,
@@ -194,7 +247,7 @@ def _task(arguments: argparse.Namespace) -> Task:
         "streams": arguments.streams,
     }
     update = {name: value for name, value in asked.items() if value is not None}
-    return replace(task, budget=task.budget.model_copy(update=update))
+    return usual.model_copy(update=update)
 
 
 def _read_request(path: Path) -> KernelRequest:

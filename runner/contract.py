@@ -76,7 +76,7 @@ class Workload(Wire):
     axes: dict[str, Annotated[int, Field(ge=0)]]
 
     def __str__(self) -> str:
-        return " ".join(f"{name}={size}" for name, size in self.axes.items())
+        return " ".join(f"{name}={size}" for name, size in self.axes.items()) or "its only size"
 
 
 class Candidate(Wire):

@@ -97,15 +97,21 @@ def code_blocks(content: str) -> Iterator[CodeBlock]:
 
 
 def defines(source: str, name: str) -> bool:
-    """Whether `source` defines a function `name` at its top level, or seems to."""
+    """Whether `source` defines a function or a class `name` at its top level, or seems to.
+
+    Which of both a problem wants is the screen's to say.
+    """
     try:
         with warnings.catch_warnings():
             # An invalid escape in hostile code is no news for our terminal.
             warnings.simplefilter("ignore")
             tree = ast.parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return re.search(rf"^def[ \t]+{re.escape(name)}\b", source, re.MULTILINE) is not None
-    return any(isinstance(node, ast.FunctionDef) and node.name == name for node in tree.body)
+        return (
+            re.search(rf"^(def|class)[ \t]+{re.escape(name)}\b", source, re.MULTILINE) is not None
+        )
+    kinds = (ast.FunctionDef, ast.ClassDef)
+    return any(isinstance(node, kinds) and node.name == name for node in tree.body)
 
 
 def _why_none(content: str, blocks: list[CodeBlock], entry: str, cut: bool) -> str:

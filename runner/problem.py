@@ -17,6 +17,7 @@ from runner.contract import KernelRequest, Workload, sha256_hex
 from runner.errors import Fault, ProblemError
 from runner.spec_lines import SpecLines
 from runner.spec_model import DTYPES, SpecModel, collect_model_faults, step_of
+from runner.spec_module import MODEL_CLASS, ModuleForm, Part, read_form
 
 __all__ = ["DTYPES", "Problem", "TensorSpec", "Tolerance", "load_problem", "parse_problem"]
 
@@ -35,7 +36,8 @@ class TensorSpec:
     """One input or output: a symbolic shape and a dtype.
 
     `low` and `high` bound the values of integer inputs, [low, high); each is an int or an axis.
-    An input that is not `contiguous` may come with any strides.
+    An input that is not `contiguous` may come with any strides. `part`: what it is of a module,
+    `state` its name there, for example "linear.weight".
     """
 
     name: str
@@ -44,6 +46,8 @@ class TensorSpec:
     low: int | str | None = None
     high: int | str | None = None
     contiguous: bool = True
+    part: Part = "input"
+    state: str | None = None
 
     def concrete_shape(self, workload: Workload) -> tuple[int, ...]:
         """The shape in elements for `workload`."""
@@ -64,6 +68,7 @@ class Problem:
 
     `axes`: the lowest and the highest size of each, in steps of `steps`. `library_ops`: the torch
     operators that a candidate may call, by name without overload; empty unless the policy is mixed.
+    `module`: the task is a class, `Model` in the reference and `entry` in a candidate.
     """
 
     name: str
@@ -84,6 +89,7 @@ class Problem:
     toml_text: str
     reference_text: str
     baseline_text: str | None
+    module: ModuleForm | None = None
 
     @property
     def sha256(self) -> str:
@@ -127,7 +133,10 @@ def parse_problem(toml_text: str, reference_text: str, baseline_text: str | None
         spec, model_faults = collect_model_faults(document, SpecLines(toml_text), SPEC_FILE)
         faults += model_faults
     entry, names = _entry_and_inputs(document)
-    faults += _reference_faults(reference_text, entry, names)
+    if spec is not None and spec.module is not None:
+        faults += _module_faults(reference_text)
+    else:
+        faults += _reference_faults(reference_text, entry, names)
     if spec is not None:
         faults += _baseline_faults(spec.baselines, baseline_text, SpecLines(toml_text))
     if spec is None or faults:
@@ -151,6 +160,9 @@ def parse_problem(toml_text: str, reference_text: str, baseline_text: str | None
         toml_text=toml_text,
         reference_text=reference_text,
         baseline_text=baseline_text,
+        module=None
+        if spec.module is None
+        else read_form(spec.module, [row.name for row in spec.inputs]),
     )
 
 
@@ -186,17 +198,33 @@ def _reference_faults(text: str, entry: str | None, names: list[str] | None) -> 
     return _function_faults(REFERENCE_FILE, text, entry, names)
 
 
-def _function_faults(
-    file: str, text: str, function: str | None, names: list[str] | None
-) -> list[Fault]:
+def _module_faults(text: str) -> list[Fault]:
+    tree = _parse_python(REFERENCE_FILE, text)
+    if isinstance(tree, Fault):
+        return [tree]
+    classes = [node.name for node in tree.body if isinstance(node, ast.ClassDef)]
+    if MODEL_CLASS not in classes:
+        return [Fault(REFERENCE_FILE, None, f"defines no class {MODEL_CLASS!r}")]
+    return []
+
+
+def _parse_python(file: str, text: str) -> ast.Module | Fault:
     try:
-        tree = ast.parse(text)
+        return ast.parse(text)
     except (SyntaxError, ValueError) as error:
         line = error.lineno if isinstance(error, SyntaxError) else None
         reason = error.msg if isinstance(error, SyntaxError) else str(error)
-        return [Fault(file, line, f"does not parse: {reason}")]
+        return Fault(file, line, f"does not parse: {reason}")
     except (RecursionError, MemoryError):
-        return [Fault(file, None, "does not parse: it is nested too deeply")]
+        return Fault(file, None, "does not parse: it is nested too deeply")
+
+
+def _function_faults(
+    file: str, text: str, function: str | None, names: list[str] | None
+) -> list[Fault]:
+    tree = _parse_python(file, text)
+    if isinstance(tree, Fault):
+        return [tree]
     if function is None:
         return []
     defined = [

@@ -84,6 +84,17 @@ def forget_job_identity(environ: MutableMapping[str, str]) -> None:
         environ.pop(name, None)
 
 
+def for_workers(environ: Mapping[str, str]) -> dict[str, str]:
+    """What of the environment a worker on another machine must have to do as this one would."""
+    own = {name: text for name, text in environ.items() if name.startswith("KERNELWRIGHT_")}
+    return {**own, **_stated(environ, KEYS + ADDRESSES)}
+
+
+def ray_address(environ: Mapping[str, str]) -> str | None:
+    """Where the Ray cluster is, as Ray itself reads it; None: nobody said."""
+    return _text(environ, "RAY_ADDRESS")
+
+
 def _endpoint(environ: Mapping[str, str]) -> EndpointSettings:
     answer_tokens = _count(environ, "KERNELWRIGHT_MAX_ANSWER_TOKENS", 32_768)
     context_tokens = _count(environ, "KERNELWRIGHT_CONTEXT_TOKENS", None)

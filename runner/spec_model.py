@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from runner.contract import Slug
 from runner.errors import Fault
 from runner.spec_lines import SpecLines
+from runner.spec_module import ModuleModel, Part, read_form
 
 DTYPES = frozenset(
     {"float16", "bfloat16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8"}
@@ -23,6 +24,8 @@ DTYPES = frozenset(
 INTEGER_DTYPES = frozenset({"int8", "int16", "int32", "int64", "uint8"})
 MAX_RANK = 8
 MAX_WORKLOADS = 32
+MAX_INPUTS = 32
+MAX_TENSORS = 4096  # of a module, whose parameters are counted too
 # A spec whose smallest tensor cannot be allocated is a mistake, not a workload.
 MAX_AXIS = 1 << 31
 
@@ -43,6 +46,8 @@ class TensorModel(_Closed):
     low: int | Name | None = None
     high: int | Name | None = None
     contiguous: bool = True
+    part: Part = "input"
+    state: Annotated[str, StringConstraints(max_length=500)] | None = None
 
 
 class ToleranceModel(_Closed):
@@ -56,11 +61,13 @@ class SpecModel(_Closed):
     summary: Annotated[str, StringConstraints(min_length=1, max_length=300)]
     family: Annotated[str, StringConstraints(max_length=64)] = ""
     policy: Literal["triton-only", "mixed"] = "triton-only"
-    library_ops: Annotated[tuple[Name, ...], Field(max_length=32, strict=False)] = ()
+    library_ops: Annotated[tuple[Name, ...], Field(max_length=64, strict=False)] = ()
     baselines: Annotated[tuple[Name, ...], Field(strict=False)] = ("eager", "compile")
     hints: Annotated[str, StringConstraints(max_length=4000)] = ""
     axes: dict[Name, Range]
-    inputs: Annotated[tuple[TensorModel, ...], Field(min_length=1, max_length=32, strict=False)]
+    inputs: Annotated[
+        tuple[TensorModel, ...], Field(min_length=1, max_length=MAX_TENSORS, strict=False)
+    ]
     outputs: Annotated[tuple[TensorModel, ...], Field(min_length=1, max_length=16, strict=False)]
     tests: Annotated[
         tuple[dict[Name, Size], ...], Field(min_length=1, max_length=MAX_WORKLOADS, strict=False)
@@ -69,6 +76,7 @@ class SpecModel(_Closed):
         tuple[dict[Name, Size], ...], Field(min_length=1, max_length=MAX_WORKLOADS, strict=False)
     ]
     tolerance: ToleranceModel = ToleranceModel()
+    module: ModuleModel | None = None
 
 
 def collect_model_faults(
@@ -148,6 +156,8 @@ def _rule_faults(spec: SpecModel, lines: SpecLines, file: str) -> list[Fault]:
             faults.append(Fault(file, lines.key(axis, "axes"), message))
     if message := _policy_fault(spec):
         faults.append(Fault(file, lines.key("library_ops") or lines.key("policy"), message))
+    if message := _module_fault(spec):
+        faults.append(Fault(file, lines.key("module") or lines.key("inputs"), message))
     if keyword.iskeyword(spec.entry):
         line = lines.key("entry")
         faults.append(Fault(file, line, f"entry {spec.entry!r} is a Python keyword"))
@@ -169,6 +179,28 @@ def _range_fault(axis: str, sizes: Sequence[int]) -> str | None:
         return f"axis {axis}: the step must be at least 1"
     if _first(sizes) > high:
         return f"axis {axis}: no multiple of {sizes[2]} lies in [{low}, {high}]"
+    return None
+
+
+def _module_fault(spec: SpecModel) -> str | None:
+    """What `[module]` promises must hold, and what belongs to it needs it."""
+    if spec.module is None:
+        if any(row.part != "input" or row.state is not None for row in spec.inputs):
+            return "part and state are for the tensors of a [module]"
+        if len(spec.inputs) > MAX_INPUTS:
+            return f"inputs: more than {MAX_INPUTS}"
+        return None
+    if spec.axes:
+        return "module: its sizes are fixed, so [axes] has nothing to say"
+    parts = [row.part != "input" for row in spec.inputs]
+    if parts != sorted(parts):
+        return "module: parameters and buffers come after the inputs"
+    if any((row.part == "input") != (row.state is None) for row in spec.inputs):
+        return "module: parameters and buffers, and only they, have a state"
+    try:
+        read_form(spec.module, [row.name for row in spec.inputs])
+    except ValueError as error:
+        return f"module.{error}"
     return None
 
 

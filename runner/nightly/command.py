@@ -6,15 +6,16 @@ report the exit code is 0; see `runner.cli`.
 
 from __future__ import annotations
 
-import signal
+import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from types import FrameType
+from contextlib import ExitStack, closing
 
 from runner.contract import Candidate
+from runner.executors.choice import open_executor
+from runner.executors.interruption import terminated_is_interrupted
 from runner.night_record import KernelNight, NightStatus
 from runner.nightly.night import Plan, run_night
+from runner.nightly.one_kernel import Bench, spread
 from runner.nightly.reverify import Judged
 from runner.one_line import one_line
 from runner.problem import Problem
@@ -25,13 +26,19 @@ from runner.verifier.sandbox import open_sandbox
 _GOOD = frozenset({NightStatus.PASSED, NightStatus.NOT_COMPARABLE})
 
 
-def run_reverify(plan: Plan, options: VerifyOptions) -> bool:
+def run_reverify(
+    plan: Plan, options: VerifyOptions, executor: str | None = None, bench: Bench | None = None
+) -> bool:
     """Carry out the night. True where every kernel is right and none is slower.
 
-    Raises RunnerError; KeyboardInterrupt, also for SIGTERM, after which the files say what is done.
+    `executor` and `bench`: where the kernels are judged if not in this process, and how. Raises
+    RunnerError; KeyboardInterrupt, also for SIGTERM, after which the files say what is done.
     """
-    with _terminated_is_interrupted():
-        night = run_night(plan, FreshJudge(options), _tell)
+    with terminated_is_interrupted(), ExitStack() as stack:
+        judge, rows = FreshJudge(options), None
+        if executor is not None and bench is not None:
+            rows = spread(stack.enter_context(closing(open_executor(executor, os.environ))), bench)
+        night = run_night(plan, judge, _tell, rows=rows)
     counts = {
         status.value: sum(row.status is status for row in night.kernels) for status in NightStatus
     }
@@ -65,17 +72,3 @@ def _tell(row: KernelNight) -> None:
     words = row.failure.summary if row.failure else next(iter(row.notes), "")
     print(one_line(f"{row.kernel}: {row.status.value}{': ' if words else ''}{words}", 300))
     sys.stdout.flush()
-
-
-@contextmanager
-def _terminated_is_interrupted() -> Iterator[None]:
-    """SIGTERM, which ends a job on a runner, unwinds like Ctrl-C: the workers are put away."""
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

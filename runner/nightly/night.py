@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from itertools import takewhile
 from pathlib import Path
 
 from runner.errors import ContractError, RunnerError
@@ -22,6 +23,7 @@ from runner.night_record import (
     history_line,
     parse_history,
 )
+from runner.nightly.one_kernel import Rows
 from runner.nightly.reverify import Judge, Occasion, not_run, reverify
 from runner.nightly.worklist import Shard, Task, list_tasks, take_shard
 
@@ -46,13 +48,15 @@ def run_night(
     judge: Judge,
     tell: Callable[[KernelNight], None],
     *,
+    rows: Rows | None = None,
     night: date | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Night:
     """Judge every kernel of the shard; `tell` hears of each. Raises RunnerError and OSError.
 
     A kernel's turn begins only within the time budget, and is then taken to its end: a verdict that
-    is broken off would look like a kernel that hangs.
+    is broken off would look like a kernel that hangs. `rows`: who has the kernels judged, several
+    at a time; else `judge` does, one after the other, in this process.
     """
     tasks = take_shard(list_tasks(plan.problems), plan.shard)
     occasion = Occasion(
@@ -60,10 +64,8 @@ def run_night(
     )
     log = _Log(plan, tasks, occasion, clock)
     log.write()
-    for task in tasks:
-        if log.is_over():
-            break
-        row = reverify(task, judge, occasion)
+    due = takewhile(lambda _: not log.is_over(), tasks)
+    for row in rows(due, occasion) if rows else (reverify(t, judge, occasion) for t in due):
         log.add(row)
         tell(row)
     return log.write()

@@ -14,6 +14,7 @@ from runner.problem import Problem, TensorSpec
 from runner.prompts import excerpt, fenced, render_prompt
 from runner.prompts.context import Exemplar, PromptContext
 from runner.prompts.memory_time import least_memory_ms
+from runner.spec_module import MODEL_CLASS
 from runner.task import Task
 from runner.timing_text import ms_text
 from runner.verifier.resources import MAX_SHARED_BYTES
@@ -43,6 +44,15 @@ _FLOAT32_DOT = (
 )
 
 
+_SIGNATURE_RULE = "with exactly these parameters"
+_CLASS_RULE = (
+    "which is made and called as `Model` is (`get_init_inputs`, `get_inputs`), whose parameters "
+    "have the names and shapes of those of `Model`, because they are set to the same values after "
+    "it is made, so `forward` computes from them what it needs; its layers are in training mode; "
+    "it is asked for the one size of `get_inputs`"
+)
+
+
 def task_section(task: Task) -> str:
     """The problem: its words, its reference, its hint, its tensors and its sizes."""
     problem = task.problem
@@ -53,9 +63,10 @@ def task_section(task: Task) -> str:
     )
     return render_prompt(
         "task",
-        entry=problem.entry,
+        subject=f"function `{problem.entry}`" if problem.module is None else f"`{MODEL_CLASS}`",
         summary=fenced(problem.summary),
         reference=fenced(problem.reference_text, "python"),
+        definition="this function" if problem.module is None else "the class `Model`",
         hints=hints,
         interface=_interface(problem),
         workloads=_workloads(problem),
@@ -75,8 +86,11 @@ def contract_section(context: PromptContext) -> str:
     wide = any(spec.dtype == "float32" for spec in problem.inputs)
     return render_prompt(
         "contract",
-        signature=f"def {problem.entry}({parameters})",
+        signature=f"def {problem.entry}({parameters})"
+        if problem.module is None
+        else f"class {problem.entry}(torch.nn.Module)",
         parameters=parameters,
+        signature_rule=_SIGNATURE_RULE if problem.module is None else _CLASS_RULE,
         returns=returns,
         policy_rule=_policy_rule(problem),
         layout_rule=_layout_rule(problem),
@@ -182,12 +196,13 @@ def _interface(problem: Problem) -> str:
         *(f"- input {_tensor(tensor)}" for tensor in problem.inputs),
         *(f"- output {_tensor(tensor)}" for tensor in problem.outputs),
     ]
-    return f"Tensors (sizes by axis: {axes}):\n\n" + "\n".join(lines)
+    return f"Tensors (sizes by axis: {axes or 'all are fixed'}):\n\n" + "\n".join(lines)
 
 
 def _tensor(tensor: TensorSpec) -> str:
     shape = ", ".join(str(dim) for dim in tensor.shape)
-    text = f"`{tensor.name}`: {tensor.dtype} [{shape}]"
+    role = "" if tensor.state is None else f" ({tensor.part} `{tensor.state}`)"
+    text = f"`{tensor.name}`{role}: {tensor.dtype} [{shape}]"
     if tensor.low is None and tensor.high is None:
         return text
     low = 0 if tensor.low is None else tensor.low

@@ -14,11 +14,15 @@ import torch
 from runner.verifier.arena import SharedMemory, Slot, dtype_name, settle
 from runner.verifier.foreign import ForeignCode
 from runner.verifier.guard import GuardedAllocations
+from runner.verifier.modules.entry import ModuleEntry
 from runner.verifier.precise import call_in_float64
 
 
 class CallRole:
-    """Serves `load` once, then any number of `configure` and `call` jobs."""
+    """Serves `load` once, then any number of `configure`, `build` and `call` jobs.
+
+    Or one `describe`, of a problem file.
+    """
 
     def __init__(self, arena: SharedMemory, tracer: Any = None) -> None:
         self._arena = arena
@@ -36,6 +40,10 @@ class CallRole:
                 self.code = ForeignCode(job["source"], job["file"])
                 self.entry = self.code.load(job["entry"])
                 return {"ok": True}
+            if job["op"] == "describe":
+                return self._describe_file(job)
+            if job["op"] == "build":
+                return self._build(job)
             if job["op"] == "configure":
                 return self._configure(job["config"])
             return self._call(job)
@@ -43,6 +51,19 @@ class CallRole:
             if self.code is None:
                 raise
             return self.code.describe(error)
+
+    def _describe_file(self, job: dict[str, Any]) -> dict[str, Any]:
+        """What a problem file of `runner.suites` asks for, without computing it."""
+        from runner.verifier.modules.describe import describe
+
+        self.code = ForeignCode(job["source"], job["file"])
+        return {"ok": True, **describe(self.code.run())}
+
+    def _build(self, job: dict[str, Any]) -> dict[str, Any]:
+        """Make the module of a class before it is called, and before its inputs are there."""
+        if not isinstance(self.entry, ModuleEntry):
+            raise RuntimeError("build without a class")  # noqa: TRY004 - an order of jobs
+        return {"ok": True, "binding": self.entry.build(job["seed"], self._arena.device)}
 
     def _configure(self, config: dict[str, Any]) -> dict[str, Any]:
         """Give the module's CONFIG another value (`runner.tune`): for ranking, never a verdict."""

@@ -21,6 +21,7 @@ from runner.verifier.assembler import Assembler, AssemblyFailed
 from runner.verifier.finding import KERNEL_FILE, Finding, error_text, first_line, trim
 from runner.verifier.inputs import NORMAL, Case
 from runner.verifier.layouts import CONTIGUOUS, input_slots
+from runner.verifier.modules.job import entry_job
 from runner.verifier.process import WorkerFailed, WorkerProcess
 from runner.verifier.resources import MAX_SHARED_BYTES
 
@@ -90,7 +91,7 @@ class CompileStage:
         )
 
     def _run(self, candidate: Candidate, deadline: float) -> Finding | None:
-        job = {"op": "load", "file": KERNEL_FILE, "entry": self._problem.entry}
+        job = {"op": "load", "file": KERNEL_FILE, "entry": entry_job(self._problem)}
         try:
             reply = self._worker.ask({**job, "source": candidate.source}, deadline)
             if reply.get("ok") is not True:

@@ -17,6 +17,7 @@ from runner.verifier.arena import Arena
 from runner.verifier.assembler import Assembler
 from runner.verifier.compile_stage import Compiled, CompileStage
 from runner.verifier.inputs import Case, plan_cases
+from runner.verifier.modules.room import refuse_what_does_not_fit
 from runner.verifier.options import VerifyOptions
 from runner.verifier.oracle import Oracle, arena_bytes
 from runner.verifier.pool import WorkerPool
@@ -42,6 +43,8 @@ class CpuCourt:
         self._options = options
         self._sandbox = sandbox
         self.cases = plan_cases(problem, seed, quick=options.quick)
+        if problem.module is not None:
+            refuse_what_does_not_fit(problem, self.cases)
         # Twice what is due: a wrong answer that is larger can still be described.
         self._arena_bytes: dict[Role, int] = {
             "reference": 2 * arena_bytes(problem, self.cases, wide=True),

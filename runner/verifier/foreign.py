@@ -28,8 +28,25 @@ class ForeignCode:
         self.source = source
         self.module: ModuleType | None = None
 
-    def load(self, entry: str) -> Callable[..., Any]:
-        """Import the module; the entry function. Raises whatever the module raises."""
+    def load(self, entry: str | dict[str, Any]) -> Callable[..., Any]:
+        """Import the module; its entry, a function, or a class as `modules.job` describes it.
+
+        Raises whatever the module raises.
+        """
+        module = self.run()
+        if isinstance(entry, dict):
+            from runner.verifier.modules.entry import ModuleEntry
+
+            return ModuleEntry(module, entry)
+        function = getattr(module, entry, None)
+        if not callable(function):
+            message = f"defines no function {entry!r}"
+            raise AttributeError(message)  # noqa: TRY004 - as an import would
+        found: Callable[..., Any] = function
+        return found
+
+    def run(self) -> ModuleType:
+        """Import the module. Raises whatever it raises."""
         name = self.path.stem
         spec = importlib.util.spec_from_file_location(name, self.path)
         if spec is None or spec.loader is None:
@@ -38,12 +55,7 @@ class ForeignCode:
         sys.modules[name] = module
         self.module = module
         spec.loader.exec_module(module)
-        function = getattr(module, entry, None)
-        if not callable(function):
-            message = f"defines no function {entry!r}"
-            raise AttributeError(message)  # noqa: TRY004 - as an import would
-        found: Callable[..., Any] = function
-        return found
+        return module
 
     def describe(self, error: BaseException) -> dict[str, Any]:
         """The error as a reply: its innermost cause, the line of ours it came from, the lines."""

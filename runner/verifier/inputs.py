@@ -14,6 +14,7 @@ from runner.contract import Workload, sha256_hex
 from runner.problem import Problem, TensorSpec
 from runner.verifier.arena import torch_dtype
 from runner.verifier.layouts import CONTIGUOUS, LAYOUTS
+from runner.verifier.modules.values import AS_GIVEN, OTHER_PARAMETERS, WIDER, make_values
 from runner.verifier.workloads import elements, held_out
 
 NORMAL, LARGE = "normal", "large"
@@ -30,7 +31,8 @@ class Case:
     """One call of a candidate: a workload, how its inputs are drawn, and the seed of the draw.
 
     `held_out`: the workload is not in the spec. `layout`: how the inputs lie that may have any
-    strides (`runner.verifier.layouts`).
+    strides (`runner.verifier.layouts`). `module_seed`: of a module's parameters and of what it
+    draws while it runs, where several cases have it in common; None: it follows from `seed`.
     """
 
     workload: Workload
@@ -38,6 +40,7 @@ class Case:
     seed: int
     held_out: bool = False
     layout: str = CONTIGUOUS
+    module_seed: int | None = None
 
     def __str__(self) -> str:
         layout = "" if self.layout == CONTIGUOUS else f", {self.layout}"
@@ -55,6 +58,8 @@ def plan_cases(problem: Problem, seed: int, *, quick: bool = False) -> tuple[Cas
     one other distribution. `quick`: the smallest and the largest workload, and one held out, with
     normal inputs, and one other distribution.
     """
+    if problem.module is not None:
+        return _module_cases(problem, seed, quick=quick)
     ordered = sorted(problem.tests, key=lambda workload: elements(problem, workload))
     # Where nothing is due, no values matter: once is enough, and it is nobody's smallest.
     workloads = [workload for workload in ordered if elements(problem, workload)] or ordered
@@ -102,6 +107,8 @@ def timed_cases(problem: Problem, seed: int) -> tuple[Case, ...]:
 
     Normal inputs, large ones, and three of the other distributions by the seed's choice.
     """
+    if problem.module is not None:
+        return ()  # its only size is checked five times already
     rotating = [name for name in DISTRIBUTIONS if name not in (NORMAL, LARGE)]
     rows = [
         (workload, name)
@@ -118,6 +125,20 @@ def timed_cases(problem: Problem, seed: int) -> tuple[Case, ...]:
     )
 
 
+def _module_cases(problem: Problem, seed: int, *, quick: bool) -> tuple[Case, ...]:
+    """Five calls with values as the problem makes them, and where it can be said what else is
+    meant: inputs that are not all positive, and parameters other than those of a new layer."""
+    form = problem.module
+    names = [AS_GIVEN] if quick else [f"{AS_GIVEN} {turn}" for turn in range(1, _TIMED_ROUNDS + 1)]
+    names += [WIDER] if form is not None and form.recipe.free else []
+    names += [OTHER_PARAMETERS] if any(row.part == "parameter" for row in problem.inputs) else []
+    return tuple(
+        Case(workload=workload, distribution=name, seed=_derive(seed, str(workload), name))
+        for workload in problem.tests
+        for name in names
+    )
+
+
 def make_inputs(
     problem: Problem, case: Case, device: torch.device = _CPU
 ) -> dict[str, torch.Tensor]:
@@ -125,6 +146,8 @@ def make_inputs(
 
     The same case gives the same values on every machine for one kind of device.
     """
+    if problem.module is not None:
+        return make_values(problem, problem.module, case, device)
     generator = torch.Generator(device).manual_seed(case.seed)
     return {
         spec.name: _draw(spec, case.workload, case.distribution, generator)

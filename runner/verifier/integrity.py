@@ -72,6 +72,15 @@ _ALLOWED = frozenset(
 # What PyTorch makes of operators that it puts together from others before they are dispatched.
 _PRODUCTS = frozenset({"addmm", "baddbmm", "bmm", "dot", "mm", "mv"})
 _COMPOSED: Mapping[str, frozenset[str]] = {
+    "batch_norm": frozenset(
+        {
+            "_batch_norm_with_update",
+            "_native_batch_norm_legit",
+            "add_",  # the count of batches that the layer keeps
+            "cudnn_batch_norm",
+            "native_batch_norm",
+        }
+    ),
     "conv1d": frozenset({"convolution"}),
     "conv2d": frozenset({"convolution"}),
     "conv3d": frozenset({"convolution"}),
@@ -89,6 +98,14 @@ _COMPOSED: Mapping[str, frozenset[str]] = {
         }
     ),
     "softmax": frozenset({"_softmax"}),
+}
+# On each device another operator does the same.
+_FAMILIES = ("batch_norm", "scaled_dot_product_attention")
+# What belongs to another operator where no single one does it all: so many of each.
+_PARTS: Mapping[str, Mapping[str, int]] = {
+    "_safe_softmax": {"bmm": 2, "mul": 2},  # attention
+    "batch_norm": {"add_": 1},  # the count of batches
+    "bernoulli_": {"div_": 1, "mul": 1},  # dropout
 }
 # Host code may look at a length or two; element by element is arithmetic in Python.
 _READS = "_local_scalar_dense"
@@ -137,12 +154,14 @@ def judge_integrity(
     changed_inputs: Sequence[str],
     library_ops: Sequence[str] = (),
     *,
+    library_calls: int | None = None,
     something_due: bool = True,
 ) -> Finding | None:
     """The way in which the candidate cheats, or None.
 
     `library_ops`: what it may call besides its own kernels, as the spec's policy allows.
-    `something_due`: whether any output has an element; where none has, nothing needs to run.
+    `library_calls`: how many of them one call may make; None: any number. `something_due`: whether
+    any output has an element; where none has, nothing needs to run.
     """
     if changed_inputs:
         names = ", ".join(changed_inputs)
@@ -158,7 +177,46 @@ def judge_integrity(
     exits = [text for name, text in _EXITS.items() if name in facts.operations]
     if exits:
         return _cheated(f"it computes outside PyTorch and Triton, through {exits[0]}", "")
-    return _judge_library(facts.operations, library_ops)
+    return _judge_library(facts.operations, library_ops) or _judge_count(
+        facts.operations, library_calls
+    )
+
+
+def arithmetic(operations: Mapping[str, int]) -> dict[str, int]:
+    """Of what ran, by name without overload: what computes, under the name that a spec gives it."""
+    found: dict[str, int] = {}
+    for name, count in operations.items():
+        if name in _ALLOWED or name == _READS:
+            continue
+        family = next((f for f in _FAMILIES if name in _COMPOSED[f] - {"add_"}), name)
+        found[family] = found.get(family, 0) + count
+    return found
+
+
+def library_calls_of(operations: Mapping[str, int]) -> int:
+    """How many layers' worth of library operations ran: the same number on every device.
+
+    What one operator does on a GPU, and several elsewhere, counts once.
+    """
+    counts = arithmetic(operations)
+    total = sum(counts.values())
+    for whole, parts in _PARTS.items():
+        times = counts.get(whole, 0)
+        total -= sum(min(times * each, counts.get(part, 0)) for part, each in parts.items())
+    return total
+
+
+def _judge_count(operations: Mapping[str, int], library_calls: int | None) -> Finding | None:
+    """A copy of the reference with a kernel beside it replaces nothing."""
+    plain = {name.removeprefix("aten::"): count for name, count in operations.items()}
+    total = library_calls_of(plain)
+    if library_calls is None or total <= library_calls:
+        return None
+    return _cheated(
+        f"the library did {total} operations, at most {library_calls} may be left to it",
+        "At least one of the reference's operations has to be done by a Triton kernel.\n"
+        f"Library operations that ran: {', '.join(sorted(arithmetic(plain)))}",
+    )
 
 
 def _judge_library(operations: Mapping[str, int], library_ops: Sequence[str]) -> Finding | None:

@@ -13,6 +13,10 @@ import torch
 
 from runner.verifier.eager_mode import EagerMode
 
+# A generator's numbers depend on the dtype that is filled: a mask must be the float32 one's.
+_RANDOM_FILLS = frozenset({"bernoulli_", "exponential_", "normal_", "uniform_"})
+_RANDOM_MADE = frozenset({"rand", "rand_like", "randn", "randn_like"})
+_RANDOM = _RANDOM_FILLS | _RANDOM_MADE | {"native_dropout"}
 _NARROW = frozenset({torch.float16, torch.bfloat16, torch.float32})
 
 
@@ -22,8 +26,27 @@ class _InFloat64(EagerMode):
     def __torch_dispatch__(
         self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
+        name = func._schema.name.removeprefix("aten::")
+        if name in _RANDOM:
+            return _draw(name, func, list(args), dict(kwargs or {}))
         wide = {key: _widen(value) for key, value in (kwargs or {}).items()}
         return func(*(_widen(value) for value in args), **wide)
+
+
+def _draw(name: str, func: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:
+    """The random numbers of the float32 run, in float64."""
+    if name in _RANDOM_MADE:
+        return func(*args, **{**kwargs, "dtype": torch.float32}).to(torch.float64)
+    target = args[0]
+    if target.dtype is not torch.float64:
+        return func(*args, **kwargs)
+    narrow = torch.ones_like(target, dtype=torch.float32)
+    drawn = func(narrow, *args[1:], **kwargs)
+    if name in _RANDOM_FILLS:
+        return target.copy_(narrow)
+    mask, rate = drawn[1], float(args[1])
+    kept = mask.to(torch.float64) / (1.0 - rate) if rate < 1.0 else mask.to(torch.float64)
+    return target * kept, mask
 
 
 def _widen(value: Any) -> Any:

@@ -14,10 +14,12 @@ import torch
 
 from runner.errors import ReferenceFailed
 from runner.problem import REFERENCE_FILE, Problem, TensorSpec
+from runner.spec_module import MODEL_CLASS
 from runner.verifier.arena import Slot, dtype_name, lay_out, settle, torch_dtype
 from runner.verifier.bytewise import same_bytes
 from runner.verifier.finding import first_line
 from runner.verifier.inputs import Case
+from runner.verifier.modules.job import call_seed, entry_job, kept_inputs
 from runner.verifier.process import WorkerFailed, WorkerProcess
 
 # What puts one input into its place: (the input, its view in the arena).
@@ -49,14 +51,16 @@ class Reference:
     def load(self) -> None:
         """Import it."""
         job = {"op": "load", "source": self._problem.reference_text, "file": REFERENCE_FILE}
-        self._ask({**job, "entry": self._problem.entry}, "while it was imported")
+        self._ask({**job, "entry": entry_job(self._problem, MODEL_CLASS)}, "while it was imported")
 
     def call(self, case: Case, inputs: Mapping[str, torch.Tensor]) -> list[torch.Tensor]:
         """Copies of the outputs in the declared dtypes; the inputs must be left as they are."""
+        kept = kept_inputs(self._problem)
+        self._build(case)
         slots = self._fill(inputs, _copy, wide=False)
         outputs = self._call(case, slots, precise=False)
         for slot, (name, tensor) in zip(slots, inputs.items(), strict=True):
-            if not same_bytes(self._worker.arena.tensor(slot), tensor):
+            if name in kept and not same_bytes(self._worker.arena.tensor(slot), tensor):
                 raise ReferenceFailed(f"the reference changes its input {name}")
         for spec, value in zip(self._problem.outputs, outputs, strict=True):
             if value.dtype is not torch_dtype(spec.dtype):
@@ -73,6 +77,7 @@ class Reference:
 
         They lie in the arena: valid until the next call.
         """
+        self._build(case)
         outputs = self._call(case, self._fill(inputs, place, wide=True), precise=True)
         for spec, value in zip(self._problem.outputs, outputs, strict=True):
             due = torch_dtype(spec.dtype)
@@ -86,6 +91,12 @@ class Reference:
     def wipe(self) -> None:
         """Leave no expected value in memory that is shared with a worker."""
         self._worker.arena.fill(0, self._worker.arena.size_bytes)
+
+    def _build(self, case: Case) -> None:
+        if self._problem.module is not None:
+            self._ask(
+                {"op": "build", "seed": call_seed(self._problem, case)}, "while its Model was made"
+            )
 
     def _fill(
         self, inputs: Mapping[str, torch.Tensor], place: Place, *, wide: bool
@@ -109,7 +120,7 @@ class Reference:
             "inputs": [slot.to_json() for slot in slots],
             "outputs_at": slots[-1].next_offset,
             "precise": precise,
-            "seed": case.seed,
+            "seed": call_seed(self._problem, case),
         }
         settle(self._worker.arena.device)
         reply = self._ask(job, f"on {case}", held_out=case.held_out)

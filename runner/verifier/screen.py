@@ -25,6 +25,10 @@ from runner.verifier.screen_names import (
 
 MAX_SOURCE_BYTES = 256 << 10
 Fault = tuple[int | None, str]
+_NO_KERNEL: Fault = (
+    None,
+    "has no Triton kernel: no function is decorated with @triton.jit",
+)
 
 
 def screen(source: str, problem: Problem) -> Finding | None:
@@ -128,6 +132,8 @@ class _Names:
 
 
 def _structure_faults(tree: ast.Module, problem: Problem, names: _Names) -> list[Fault]:
+    if problem.module is not None:
+        return _class_faults(tree, problem, names)
     faults: list[Fault] = []
     functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
     entries = [node for node in functions if node.name == problem.entry]
@@ -137,14 +143,30 @@ def _structure_faults(tree: ast.Module, problem: Problem, names: _Names) -> list
         faults.append((None, f"defines no function {signature} at its top level"))
     else:
         faults += _parameter_faults(entries[-1], wanted)
-    kernels = [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef) and _is_kernel(n, names)]
+    kernels = _kernels(tree, names)
     if not kernels:
-        faults.append((None, "has no Triton kernel: no function is decorated with @triton.jit"))
+        faults.append(_NO_KERNEL)
     elif entries and entries[-1] in kernels:
         faults.append(
             (entries[-1].lineno, f"{problem.entry} is a kernel itself, not its host code")
         )
     return faults
+
+
+def _class_faults(tree: ast.Module, problem: Problem, names: _Names) -> list[Fault]:
+    """What a candidate for a task given as a class must have; its bases only Python can tell."""
+    faults: list[Fault] = [] if _kernels(tree, names) else [_NO_KERNEL]
+    classes = [n for n in tree.body if isinstance(n, ast.ClassDef) and n.name == problem.entry]
+    if not classes:
+        return [*faults, (None, f"defines no class {problem.entry} at its top level")]
+    methods = [node for node in classes[-1].body if isinstance(node, ast.FunctionDef)]
+    if all(method.name != "forward" for method in methods):
+        faults.append((classes[-1].lineno, f"{problem.entry} has no method forward"))
+    return faults
+
+
+def _kernels(tree: ast.Module, names: _Names) -> list[ast.FunctionDef]:
+    return [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef) and _is_kernel(n, names)]
 
 
 def _parameter_faults(entry: ast.FunctionDef, wanted: list[str]) -> list[Fault]:

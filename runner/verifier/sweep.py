@@ -29,6 +29,8 @@ from runner.verifier.inputs import NORMAL
 from runner.verifier.integrity import Facts, judge_integrity
 from runner.verifier.judgement import compare_outputs, judge_outputs
 from runner.verifier.layouts import POISON, SECOND_START, behind, input_slots, written_outside
+from runner.verifier.modules.job import call_seed, entry_job, kept_inputs
+from runner.verifier.modules.values import OTHER_PARAMETERS
 from runner.verifier.oracle import Oracle, PreparedCase
 from runner.verifier.outputs import read_outputs
 from runner.verifier.patterns import describe_sizes
@@ -65,6 +67,7 @@ class Sweep:
         self._kernels: dict[str, frozenset[str]] = {}
         self._outputs: list[torch.Tensor] = []  # of the last call
         self._calls = 0
+        self._binding: object = None  # how a module takes its parameters
 
     def run(self, candidate: Candidate, deadline: float) -> Swept:
         """All cases in order, until one fails."""
@@ -73,6 +76,8 @@ class Sweep:
         started = time.monotonic()
         cases = self._oracle.cases if finding is None else ()
         for number, case in enumerate(cases):
+            if case.distribution == OTHER_PARAMETERS and self._binding == "seed":
+                continue  # its parameters are its own: those that the seed gave it
             stage = "held-out" if case.held_out else "sweep" if number else "smoke"
             prepared = self._oracle.case(number)
             finding = self._judge(prepared, stage, deadline)
@@ -92,7 +97,7 @@ class Sweep:
         )
 
     def _load(self, candidate: Candidate, deadline: float) -> Finding | None:
-        job = {"op": "load", "file": KERNEL_FILE, "entry": self._problem.entry}
+        job = {"op": "load", "file": KERNEL_FILE, "entry": entry_job(self._problem)}
         try:
             reply = self._worker.ask({**job, "source": candidate.source}, deadline)
         except WorkerFailed as error:
@@ -105,7 +110,7 @@ class Sweep:
         self, prepared: PreparedCase, stage: str, deadline: float, start: int = 0
     ) -> Finding | None:
         """One call: it ran, its outputs are right, and it was honest about it."""
-        arena, case = self._worker.arena, prepared.case
+        arena, case, problem = self._worker.arena, prepared.case, self._problem
         names = [spec.name for spec in self._problem.inputs]
         slots = dict(zip(names, input_slots(self._problem, case, start), strict=True))
         try:
@@ -115,9 +120,10 @@ class Sweep:
         if reply.get("ok") is not True:
             return raised(reply, stage, on_case(case))
         outputs = read_outputs(self._problem, case, reply, arena, stage)
+        kept = kept_inputs(self._problem)
         changed = [
             name for name, slot in slots.items()
-            if not same_bytes(arena.tensor(slot), prepared.inputs[name])
+            if name in kept and not same_bytes(arena.tensor(slot), prepared.inputs[name])
         ]  # fmt: skip
         facts = Facts.from_reply(reply)
         # Bands are looked at last: where inputs have gaps, that overwrites them.
@@ -137,6 +143,7 @@ class Sweep:
                 facts,
                 changed,
                 self._problem.library_ops,
+                library_calls=None if problem.module is None else problem.module.library_calls,
                 something_due=any(output.numel() for output in outputs),
             )
         return finding
@@ -145,6 +152,13 @@ class Sweep:
         self, prepared: PreparedCase, slots: dict[str, Slot], deadline: float
     ) -> dict[str, Any]:
         arena = self._worker.arena
+        if self._problem.module is not None:
+            reply = self._worker.ask(
+                {"op": "build", "seed": call_seed(self._problem, prepared.case)}, deadline
+            )
+            if reply.get("ok") is not True:
+                return reply
+            self._binding = reply.get("binding")
         # What nobody writes must not look like an answer: all ones is NaN in every float type.
         arena.fill(POISON, arena.size_bytes)
         for name, slot in slots.items():
@@ -156,7 +170,7 @@ class Sweep:
             "inputs": [slot.to_json() for slot in slots.values()],
             "outputs_at": behind(list(slots.values())),
             "precise": False,
-            "seed": prepared.case.seed,
+            "seed": call_seed(self._problem, prepared.case),
         }
         return self._worker.ask(job, deadline)
 

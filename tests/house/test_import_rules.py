@@ -55,6 +55,11 @@ def test_the_tree_keeps_every_contract() -> None:
         ("runner/intruder.py", "import torch", "only the modules that touch tensors"),
         ("runner/html_parts.py", "import numpy", "the site of `report` imports nothing"),
         ("bot/intruder.py", "import github", "only bot.github_api imports PyGithub"),
+        (
+            "runner/executors/local.py",
+            "import ray",
+            "only runner.executors.ray_cluster imports Ray",
+        ),
         ("bot/intruder.py", "import bot.standin", "only the demo imports the stand-in"),
     ],
 )

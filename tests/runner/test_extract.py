@@ -146,3 +146,10 @@ def test_half_a_surrogate_pair_is_replaced_before_the_digest():
 def test_code_nested_beyond_the_parser_is_no_crash():
     assert not defines("x = " + "(" * 20_000, "f")
     assert defines("def f(x):\n    return " + "(" * 20_000, "f")
+
+
+def test_a_class_may_be_what_a_problem_asks_for():
+    found = extract(block("import torch\n\n\nclass f(torch.nn.Module):\n    pass\n"))
+    assert isinstance(found, Candidate)
+    assert defines("class f:\n    return " + "(" * 20_000, "f")
+    assert not defines("class fg:\n    pass\n", "f")

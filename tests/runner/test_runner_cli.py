@@ -7,7 +7,7 @@ import json
 import pytest
 
 from runner import cli, doctor
-from runner.arguments import parse_budget_s
+from runner.argument_values import budget_s
 from runner.bundle import pack_bundle, read_bundle
 from runner.contract import KernelRequest, Outcome, sha256_hex
 from runner.errors import ReferenceFailed, SandboxUnavailable
@@ -328,7 +328,7 @@ def test_misuse_is_exit_2(arguments, capsys):
     ("text", "seconds"), [("15m", 900), ("90s", 90), ("1h", 3600), ("0.5m", 30), (" 2m ", 120)]
 )
 def test_reads_budgets(text, seconds):
-    assert parse_budget_s(text) == seconds
+    assert budget_s(text) == seconds
 
 
 @pytest.mark.parametrize(("works", "code"), [(True, 0), (False, 1)])

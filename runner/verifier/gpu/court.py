@@ -109,8 +109,7 @@ class GpuCourt:
         try:
             self._reference.wait_ready()
             self._tools.learn(self._reference.ready)
-            with self._lock.timing():
-                measure_roofline(self._arena.device.index)
+            measure_roofline(self._arena.device.index, self._lock.timing)
             with self._lock.checking():
                 self._oracle = self._look_into_the_problem(self._reference)
         except RunnerError:

@@ -24,6 +24,7 @@ from runner.verifier.foreign import ForeignCode
 from runner.verifier.gpu import cuda_trace, remote_tools, triton_cache
 from runner.verifier.gpu.clock import BurstClock
 from runner.verifier.gpu.device_arena import DeviceArena
+from runner.verifier.modules.entry import ModuleEntry
 
 Job = dict[str, Any]
 Entry = Callable[..., Any]
@@ -91,7 +92,7 @@ class CudaRole:
 
     def _handle(self, job: Job) -> Job:
         operation = job["op"]
-        if operation in ("load", "configure", "call"):
+        if operation in ("load", "describe", "build", "configure", "call"):
             reply = self._calls.handle(job)
             if operation == "load" and self._calls.entry is not None:
                 self._entries["entry"] = self._calls.entry
@@ -166,6 +167,8 @@ _COMPILE_MODES: dict[str, str | None] = {
 
 
 def _compiled(reference: Entry, mode: str | None) -> Entry:
+    if isinstance(reference, ModuleEntry):
+        return reference.wrapped(lambda module: _compiled(module, mode))
     # Shapes are fixed here as in use; without this, a second shape gets a slower, general kernel.
     torch._dynamo.config.cache_size_limit = 64
     compiled: Entry = torch.compile(reference, dynamic=False, mode=mode)

@@ -34,6 +34,9 @@ class InputSets:
         self._draw = random.Random(seed)  # noqa: S311 - seeded from the judge's secret
         rows = [(spec.dtype, spec.concrete_shape(workload)) for spec in problem.inputs]
         self._names = [spec.name for spec in problem.inputs]
+        # A module's parameters are the same in all sets: one that packs them packs them once.
+        self._changing = [spec.name for spec in problem.inputs if spec.part == "input"]
+        self.module_seed = seed
         self.slots: list[tuple[Slot, ...]] = []
         start = 0
         for _ in range(set_count(problem, workload, arena.size_bytes)):
@@ -49,7 +52,7 @@ class InputSets:
     def refresh(self) -> None:
         """New values at random places of every set."""
         for slots in self.slots:
-            for name, slot in zip(self._names, slots, strict=True):
+            for name, slot in zip(self._changing, slots, strict=False):
                 target = self._arena.tensor(slot).view(-1)
                 source = self._well[name].view(-1)
                 size = max(1, target.numel() // _SLAB_SHARE)
@@ -71,7 +74,7 @@ class InputSets:
         return [[slot.to_json() for slot in slots] for slots in self.slots[:count]]
 
     def _make(self, problem: Problem, workload: Workload, seed: int) -> dict[str, torch.Tensor]:
-        case = Case(workload=workload, distribution=NORMAL, seed=seed)
+        case = Case(workload=workload, distribution=NORMAL, seed=seed, module_seed=self.module_seed)
         return make_inputs(problem, case, self._arena.device)
 
     def _put(self, slots: tuple[Slot, ...], values: Mapping[str, torch.Tensor]) -> None:

@@ -123,7 +123,9 @@ class Measurement:
         sets = self._inputs.of(workload)
 
         def check(reply: dict[str, Any], number: int) -> Finding | None:
-            case = Case(workload=workload, distribution=NORMAL, seed=seed)
+            case = Case(
+                workload=workload, distribution=NORMAL, seed=seed, module_seed=sets.module_seed
+            )
             prepared = self._oracle.expect_of(case, sets.values(number))
             return compare_outputs(self._problem, prepared, reply, self._worker.arena)
 

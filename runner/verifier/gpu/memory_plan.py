@@ -45,7 +45,7 @@ def plan_memory(problem: Problem, cases: Sequence[Case]) -> MemoryPlan:
     total_bytes = torch.cuda.mem_get_info()[1]
     too_large: dict[str, str] = {}
     for case in cases:
-        need = _need_bytes(problem, case)
+        need = need_bytes(problem, case)
         if need > total_bytes:
             too_large[str(case.workload)] = (
                 f"checking it takes about {need / 1e9:.0f} GB; this GPU has {total_bytes / 1e9:.0f}"
@@ -87,7 +87,7 @@ def _timing_bytes(problem: Problem, workload: Workload, total_bytes: int) -> int
     return room_bytes(problem, workload, 1)
 
 
-def _need_bytes(problem: Problem, case: Case) -> int:
+def need_bytes(problem: Problem, case: Case) -> int:
     """Both arenas, the judge's own copies and truth, and as much again for the reference."""
     narrow = arena_bytes(problem, [case], wide=False)
     wide = arena_bytes(problem, [case], wide=True)

@@ -14,11 +14,12 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from runner.contract import Candidate, Check, EvaluationStatus
-from runner.problem import Problem
+from runner.contract import Candidate, Check, EvaluationStatus, Workload
+from runner.problem import Problem, TensorSpec
 from runner.verifier.finding import KERNEL_FILE, Finding, first_line, trim
 from runner.verifier.gpu.traffic import smallest_workload
 from runner.verifier.inputs import integer_range
+from runner.verifier.modules.job import entry_job
 from runner.verifier.process import role_environment
 from runner.verifier.sandbox import Sandbox, interpreter
 
@@ -99,16 +100,25 @@ def _job(problem: Problem) -> dict[str, object]:
     """The smallest test workload: a tool that watches every access is slow."""
     workload = smallest_workload(problem)
     return {
-        "entry": problem.entry,
+        "entry": entry_job(problem),
         "inputs": [
             {
                 "dtype": spec.dtype,
                 "shape": list(spec.concrete_shape(workload)),
-                "bounds": list(integer_range(spec, workload)) if "int" in spec.dtype else [0, 2],
+                "bounds": _bounds(problem, spec, workload),
             }
             for spec in problem.inputs
         ],
     }
+
+
+def _bounds(problem: Problem, spec: TensorSpec, workload: Workload) -> list[int]:
+    """[low, high) of what is no float; of an index that nobody declared only 0 is certain."""
+    if "int" not in spec.dtype:
+        return [0, 2]
+    if problem.module is not None and spec.high is None:
+        return [0, 1]
+    return list(integer_range(spec, workload))
 
 
 def _complaint(kind: str, report: str) -> Finding:

@@ -18,6 +18,7 @@ from runner.errors import RunnerError
 from runner.problem import Problem
 from runner.tune.types import Config
 from runner.verifier.finding import KERNEL_FILE, error_text
+from runner.verifier.modules.job import entry_job
 from runner.verifier.pool import WorkerPool
 from runner.verifier.process import Role, WorkerFailed, WorkerProcess
 
@@ -41,7 +42,7 @@ class Member:
         self._job = {
             "op": "load",
             "file": KERNEL_FILE,
-            "entry": problem.entry,
+            "entry": entry_job(problem),
             "source": source,
         }
         self._worker: WorkerProcess | None = None

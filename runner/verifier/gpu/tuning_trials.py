@@ -21,6 +21,7 @@ from runner.verifier.assembler import Assembled
 from runner.verifier.gpu.tuning_crew import Crew, Member
 from runner.verifier.judgement import compare_outputs
 from runner.verifier.layouts import POISON
+from runner.verifier.modules.job import call_seed
 from runner.verifier.oracle import PreparedCase
 from runner.verifier.process import WorkerFailed
 
@@ -104,7 +105,7 @@ class Trial:
             "inputs": [slot.to_json() for slot in slots],
             "outputs_at": outputs_at,
             "precise": False,
-            "seed": prepared.case.seed,
+            "seed": call_seed(self._problem, prepared.case),
         }
         deadline = min(time.monotonic() + TRIAL_TIMEOUT_S, self.deadline)
         try:

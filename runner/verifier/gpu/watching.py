@@ -65,6 +65,10 @@ class Watching:
         seed = secrets.randbits(48)
         sets = self._inputs.of(workload)
         settle(self._worker.arena.device)
+        if self._problem.module is not None:
+            # Watched and timed with the parameters that all input sets have in common.
+            self._ask({"op": "build", "seed": sets.module_seed}, deadline)
+            seed = sets.module_seed
         rows = sets.rows(1)
         call = {"op": "call", "inputs": rows[0], "outputs_at": sets.outputs_at}
         reply = self._ask({**call, "precise": False, "seed": seed}, deadline)

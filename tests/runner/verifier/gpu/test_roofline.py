@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+
 import pytest
 
 from runner.contract import Roofline
+from runner.verifier.gpu import roofline
 from runner.verifier.gpu.roofline import floor_ms, measure_roofline, share_of
 
 ROOF = Roofline(
@@ -35,6 +38,26 @@ def test_the_nearer_roof_is_named(flops, dtype, bound):
     share, found = share_of(4 * 10**9, flops, dtype, 2.0, ROOF)
     assert found == bound
     assert share == pytest.approx(0.5 if bound == "memory" else 10**13 / 800e12 * 1e3 / 2)
+
+
+def test_a_gpu_is_measured_alone_and_what_is_known_waits_for_nobody(monkeypatch):
+    told = []
+
+    @contextmanager
+    def alone():
+        told.append("alone")
+        yield
+        told.append("let go")
+
+    def measure(device):
+        told.append(device)
+        return ROOF
+
+    monkeypatch.setattr(roofline, "_known", {})
+    monkeypatch.setattr(roofline, "_measure", measure)
+    assert measure_roofline(3, alone) is ROOF
+    assert measure_roofline(3, alone) is ROOF
+    assert told == ["alone", 3, "let go"]
 
 
 @pytest.mark.gpu
