@@ -24,8 +24,8 @@ from runner.verifier.inputs import NORMAL, Case, make_inputs
 from runner.verifier.precise import call_in_float64
 
 PROBLEMS = Path(__file__).parents[2] / "problems"
-# Runs on a GPU, with the manifests of their bundles.
-LOOPS = PROBLEMS.parent / "tests" / "fixtures" / "loops"
+# Of the bundles that runs on a GPU handed in.
+MANIFESTS = PROBLEMS.parent / "tests" / "fixtures" / "manifests"
 FOLDERS = sorted(folder for folder in PROBLEMS.iterdir() if folder.is_dir())
 # A spec waits in its folder until a run hands in a kernel for it, with all that belongs to one.
 DELIVERED = [folder for folder in FOLDERS if (folder / "kernel.py").exists()]
@@ -257,11 +257,16 @@ def test_every_made_file_is_what_the_runner_makes_of_the_results(folder: Path) -
 
 
 def test_kernels_measured_on_a_hopper_gpu_are_their_bundles_own_output() -> None:
-    """Three folders lie as the runner left them: every file has the digest of its bundle."""
-    measured = [folder for folder in DELIVERED if (LOOPS / folder.name).exists()]
-    assert len(measured) >= 3
+    """These folders lie as the runner left them: every file has the digest of its bundle."""
+    measured = [
+        folder
+        for folder in DELIVERED
+        if read_results((folder / "results.json").read_bytes()).evaluation.performance is not None
+    ]
+    assert {folder.name for folder in measured} == {file.stem for file in MANIFESTS.glob("*.json")}
+    assert len(measured) >= 9
     for folder in measured:
-        manifest = json.loads((LOOPS / folder.name / "manifest.json").read_text())
+        manifest = json.loads((MANIFESTS / f"{folder.name}.json").read_text())
         assert "H200" in manifest["environment"]["gpu"]
         digests = {row["path"]: row["sha256"] for row in manifest["files"]}
         assert {Path(name).name for name in digests} >= {"results.json", "search.svg", "README.md"}

@@ -1,0 +1,269 @@
+"""Attention over all keys in one pass; the first tile of keys says what weights are measured by.
+
+Measured by kernelwright.
+Problem: full_attention (problem.toml and reference.py beside this file)
+Inputs: q float16 [B, H, S, D], k float16 [B, H, S, D], v float16 [B, H, S, D]
+Output: o float16 [B, H, S, D]
+Sizes: B 1 to 16, H 1 to 32, S 1 to 16384, D 16 to 128
+Errors: raises ValueError for arguments that it cannot take
+Accuracy: largest error 46% of its budget, in 55 comparisons with the reference in float64
+Speed: 0.992x vs sdpa, its strongest baseline, on H200 (geometric mean of 6 workloads,
+    0.817x to 1.130x; above 1 is faster)
+"""
+
+import torch
+import triton
+import triton.language as tl
+from triton.tools.tensor_descriptor import TensorDescriptor
+
+# The kernel works in exp2, so scores are scaled by log2(e).
+LOG2E = tl.constexpr(1.4426950408889634)
+# Where the running maximum of a row starts: below every score, and finite, so that a row that has
+# met no key yet adds exp2(-inf) = 0 and never meets inf - inf.
+LOWEST = tl.constexpr(-1.0e38)
+MAX_HEAD_DIM = 128
+# Heads are the second dimension of the launch grid, which CUDA limits to 65,535 blocks.
+MAX_HEADS = 65_535
+# TMA takes addresses and strides that are multiples of 16 bytes, 8 elements of 16 bits.
+TMA_ALIGNMENT_BYTES = 16
+TMA_ELEMENTS = 8
+# What the weights of a row may sum up to while they are measured by the first tile's maximum: none
+# of them then leaves float16's range.
+MOST = tl.constexpr(65504.0)
+# Three tiles of keys and of values at most this large fit into shared memory twice.
+TILE_ELEMENTS = 8192
+# Queries of a block. Every 16 rows have a warp.
+BLOCK_M = 64
+
+# Fastest of 4 configurations on NVIDIA H200; some shapes have their own, below.
+CONFIG = {"BLOCK_N": 64, "AHEAD": True}
+CONFIG_BY_SHAPE = {
+    (4, 16, 4096, 64): {"BLOCK_N": 64, "AHEAD": False},
+    (16, 16, 1024, 64): {"BLOCK_N": 64, "AHEAD": False},
+    (1, 4, 16384, 64): {"BLOCK_N": 128, "AHEAD": False},
+}
+
+
+def pick_config(q, k, v):
+    return CONFIG_BY_SHAPE.get(q.shape, CONFIG)
+
+
+@triton.jit
+def _score_tile(q, k_desc, head, start, BLOCK_N: tl.constexpr, BLOCK_D: tl.constexpr):
+    """Products of the queries with BLOCK_N keys from `start`."""
+    k = k_desc.load([head, start, 0]).reshape(BLOCK_N, BLOCK_D)
+    return tl.dot(q, k.T)
+
+
+@triton.jit
+def _mask_tile(scores, start, S, BLOCK_N: tl.constexpr):
+    """The scores of BLOCK_N keys from `start`, those of keys that a row does not see as -inf."""
+    cols = start + tl.arange(0, BLOCK_N)
+    return tl.where(cols[None, :] < S, scores, float("-inf"))
+
+
+@triton.jit
+def _fold_tile(
+    acc,
+    row_sum,
+    row_max,
+    scores,
+    v_desc,
+    head,
+    start,
+    S,
+    scale_log2e,
+    BLOCK_N: tl.constexpr,
+    BLOCK_D: tl.constexpr,
+    MASKED: tl.constexpr,
+    MOVING: tl.constexpr,
+):
+    """Fold BLOCK_N keys from `start` into the softmax.
+
+    Only a MASKED tile compares with S. A MOVING maximum follows the scores, as an online softmax
+    does; a fixed one leaves the sums as they are.
+    """
+    if MASKED:
+        scores = _mask_tile(scores, start, S, BLOCK_N)
+    if MOVING:
+        new_max = tl.maximum(row_max, tl.max(scores, 1) * scale_log2e)
+        correction = tl.exp2(row_max - new_max)
+        row_sum *= correction
+        acc *= correction[:, None]
+        row_max = new_max
+    # The scale is positive, so it commutes with the maximum: scaling a score and subtracting the
+    # maximum is one fused multiply-add.
+    p = tl.exp2(scores * scale_log2e - row_max[:, None])
+    row_sum += tl.sum(p, 1)
+    v = v_desc.load([head, start, 0]).reshape(BLOCK_N, BLOCK_D)
+    acc = tl.dot(p.to(v.dtype), v, acc)
+    return acc, row_sum, row_max
+
+
+@triton.jit
+def _attention_kernel(
+    q_ptr,
+    k_desc,
+    v_desc,
+    o_ptr,
+    S,
+    scale_log2e,
+    HAS_TAIL: tl.constexpr,
+    D: tl.constexpr,
+    BLOCK_D: tl.constexpr,
+    BLOCK_M: tl.constexpr,
+    BLOCK_N: tl.constexpr,
+    AHEAD: tl.constexpr,
+):
+    """One tile of BLOCK_M queries of one head of contiguous [heads, S, D] tensors.
+
+    HAS_TAIL: S is no multiple of BLOCK_N, so that the last tile of keys is a partial one.
+
+    A row's weights are measured by the maximum of its first tile of keys: no tile then looks for a
+    maximum or corrects the sums. Where that maximum was too low for a row, the tile is computed
+    again with a moving one; the sum of the row tells, also one that is not a number.
+    """
+    head = tl.program_id(1)
+    first = tl.program_id(0) * BLOCK_M
+    rows = first + tl.arange(0, BLOCK_M)
+    offs_d = tl.arange(0, BLOCK_D)
+    # int64: the offset of a head passes 2**31 elements in the largest tensors.
+    base = head.to(tl.int64) * S * D
+    places = rows[:, None] * D + offs_d[None, :]
+    live = (rows[:, None] < S) & (offs_d[None, :] < D)
+    q = tl.load(q_ptr + base + places, mask=live, other=0.0)
+    # A product stays in registers, and the compiler then reads the queries from there: from shared
+    # memory they would take half of its bandwidth. By the identity, it changes no value.
+    q = tl.dot(q, (offs_d[:, None] == offs_d[None, :]).to(q.dtype)).to(q.dtype)
+    row_sum = tl.zeros([BLOCK_M], tl.float32)
+    acc = tl.zeros([BLOCK_M, BLOCK_D], tl.float32)
+    # The tiles before the last one are whole; the last one is, too, unless HAS_TAIL.
+    last = (tl.cdiv(S, BLOCK_N) - 1) * BLOCK_N
+
+    scores = _score_tile(q, k_desc, head, 0, BLOCK_N, BLOCK_D)
+    seen = _mask_tile(scores, 0, S, BLOCK_N) if HAS_TAIL else scores
+    row_max = tl.max(seen, 1) * scale_log2e
+    for start in tl.range(0, last, BLOCK_N):
+        if AHEAD:
+            following = _score_tile(q, k_desc, head, start + BLOCK_N, BLOCK_N, BLOCK_D)
+        else:
+            scores = _score_tile(q, k_desc, head, start, BLOCK_N, BLOCK_D)
+        acc, row_sum, row_max = _fold_tile(
+            acc,
+            row_sum,
+            row_max,
+            scores,
+            v_desc,
+            head,
+            start,
+            S,
+            scale_log2e,
+            BLOCK_N,
+            BLOCK_D,
+            MASKED=False,
+            MOVING=False,
+        )
+        if AHEAD:
+            scores = following
+    for start in tl.range(last, S, BLOCK_N):
+        if not AHEAD:
+            scores = _score_tile(q, k_desc, head, start, BLOCK_N, BLOCK_D)
+        acc, row_sum, row_max = _fold_tile(
+            acc,
+            row_sum,
+            row_max,
+            scores,
+            v_desc,
+            head,
+            start,
+            S,
+            scale_log2e,
+            BLOCK_N,
+            BLOCK_D,
+            MASKED=HAS_TAIL,
+            MOVING=False,
+        )
+
+    if tl.sum((row_sum <= MOST).to(tl.int32)) < BLOCK_M:
+        row_max = tl.full([BLOCK_M], LOWEST, tl.float32)
+        row_sum = tl.zeros([BLOCK_M], tl.float32)
+        acc = tl.zeros([BLOCK_M, BLOCK_D], tl.float32)
+        for start in tl.range(0, S, BLOCK_N):
+            scores = _score_tile(q, k_desc, head, start, BLOCK_N, BLOCK_D)
+            acc, row_sum, row_max = _fold_tile(
+                acc,
+                row_sum,
+                row_max,
+                scores,
+                v_desc,
+                head,
+                start,
+                S,
+                scale_log2e,
+                BLOCK_N,
+                BLOCK_D,
+                MASKED=HAS_TAIL,
+                MOVING=True,
+            )
+    o = acc / row_sum[:, None]
+    tl.store(o_ptr + base + places, o.to(o_ptr.dtype.element_ty), mask=live)
+
+
+def _check_inputs(q, k, v):
+    """Raise ValueError for what the kernel cannot handle, naming the tensor and the reason."""
+    if q.dim() != 4:
+        raise ValueError(f"q must be [B, H, S, D], not {tuple(q.shape)}")
+    for name, tensor in (("q", q), ("k", k), ("v", v)):
+        if tensor.shape != q.shape:
+            raise ValueError(f"{name} is {tuple(tensor.shape)}, but q is {tuple(q.shape)}")
+        if tensor.dtype not in (torch.float16, torch.bfloat16) or tensor.dtype != q.dtype:
+            raise ValueError(f"{name} must be float16 or bfloat16 as q is, not {tensor.dtype}")
+        if tensor.device != q.device:
+            raise ValueError(f"{name} is on {tensor.device}, but q is on {q.device}")
+        if not tensor.is_contiguous() or tensor.data_ptr() % TMA_ALIGNMENT_BYTES:
+            raise ValueError(f"{name} must be contiguous from a multiple of 16 bytes, for TMA")
+    B, H, _, D = q.shape
+    if not 1 <= D <= MAX_HEAD_DIM or D % TMA_ELEMENTS:
+        raise ValueError(f"the head dimension is {D}, no multiple of 8 up to {MAX_HEAD_DIM}")
+    if B * H > MAX_HEADS:
+        raise ValueError(f"B * H is {B * H}, above {MAX_HEADS}")
+
+
+def full_attention(q, k, v):
+    """softmax(q kᵀ / sqrt(D)) v.
+
+    q, k, v and the result are contiguous float16 or bfloat16 [B, H, S, D], D a multiple of 8 up to
+    128; products are accumulated in float32. Rows whose later scores rise far above those
+    of their first keys (weights more than 65,504 times as large in sum) take twice the time.
+    Raises ValueError, before any launch, for anything else.
+    """
+    _check_inputs(q, k, v)
+    B, H, S, D = q.shape
+    o = torch.empty((B, H, S, D), dtype=q.dtype, device=q.device)
+    if o.numel() == 0:
+        return o
+    config = pick_config(q, k, v)
+    block_d = max(16, triton.next_power_of_2(D))
+    block_n = min(config["BLOCK_N"], TILE_ELEMENTS // block_d)
+
+    def tiles(tensor):
+        # With a dimension for the head, rows past S read as zero, not as the next head.
+        return TensorDescriptor(tensor, [B * H, S, D], [S * D, D, 1], [1, block_n, block_d])
+
+    _attention_kernel[(triton.cdiv(S, BLOCK_M), B * H)](
+        q,
+        tiles(k),
+        tiles(v),
+        o,
+        S,
+        D**-0.5 * LOG2E.value,
+        HAS_TAIL=S % block_n != 0,
+        D=D,
+        BLOCK_D=block_d,
+        BLOCK_M=BLOCK_M,
+        BLOCK_N=block_n,
+        AHEAD=config["AHEAD"],
+        num_warps=BLOCK_M // 16,
+        num_stages=3,
+    )
+    return o
