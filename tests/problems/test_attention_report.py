@@ -1,0 +1,28 @@
+"""BENCHMARKS.md says of the attention kernels what their results say, and no kernel trails Flex."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.bench.attention_report import PROBLEMS, attention_folders, main, table, timings_of
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_benchmarks_page_has_the_table_as_it_is_printed(capsys):
+    assert main([]) == 0
+    printed = capsys.readouterr().out.rstrip("\n")
+    assert printed in (ROOT / "BENCHMARKS.md").read_text()
+
+
+def test_every_row_is_faster_than_flex_attention_beyond_doubt():
+    rows = [timing for folder in attention_folders(PROBLEMS) for timing in timings_of(folder)]
+    assert len(rows) >= 36
+    for timing in rows:
+        flex = next(row for row in timing.baselines if row.name == "flex_attention")
+        assert flex.ratio_low > 1.1, timing.workload
+
+
+def test_a_folder_that_was_timed_on_no_gpu_has_no_row():
+    head = table([PROBLEMS / "rms_norm"]).splitlines()
+    assert len(head) == 2
