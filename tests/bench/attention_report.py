@@ -33,8 +33,10 @@ def timings_of(folder: Path) -> tuple[WorkloadTiming, ...]:
     results = folder / "results.json"
     if not results.exists():
         return ()
-    performance = read_results(results.read_bytes()).evaluation.performance
-    return () if performance is None else tuple(performance.timings)
+    evaluation = read_results(results.read_bytes()).evaluation
+    if evaluation is None or evaluation.performance is None:
+        return ()
+    return evaluation.performance.timings
 
 
 def attention_folders(problems: Path) -> list[Path]:
