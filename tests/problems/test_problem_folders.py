@@ -18,7 +18,7 @@ from runner.contract import Candidate, TokenUsage, Workload, sha256_hex
 from runner.extract import extract_candidate
 from runner.folder import render_folder
 from runner.kernel_facts import without_facts
-from runner.problem import BUILT_IN_BASELINES, Problem, load_problem
+from runner.problem import BUILT_IN_BASELINES, PREPARATION, Problem, load_problem
 from runner.results import read_results
 from runner.verifier.inputs import NORMAL, Case, make_inputs
 from runner.verifier.precise import call_in_float64
@@ -140,7 +140,9 @@ def test_own_baselines_compute_the_reference(folder: Path, monkeypatch: pytest.M
         for name in own:
             if (folder.name, name) == ("causal_attention_backward", "flex_attention"):
                 continue  # FlexAttention has no backward on a CPU; sdpa stands for both here
-            found = as_tuple(getattr(baseline, name)(*inputs))
+            prepare = getattr(baseline, f"{PREPARATION}{name}", None)
+            shared = [] if prepare is None else [prepare(*inputs)]
+            found = as_tuple(getattr(baseline, name)(*inputs, *shared))
             for tensor, truth in zip(found, wanted, strict=True):
                 assert tensor.dtype == inputs[0].dtype
                 torch.testing.assert_close(tensor.double(), truth, rtol=2e-3, atol=2e-3)
