@@ -18,6 +18,9 @@ SHELL := /bin/bash
 .ONESHELL:
 .DEFAULT_GOAL := help
 
+# Tests at a time: most of them start processes of their own.
+JOBS ?= 2
+
 .PHONY: help setup demo test lint fmt test-gpu test-matrix bench
 
 help: ## this list
@@ -49,8 +52,8 @@ $(STAMP): pyproject.toml constraints.txt
 demo: $(STAMP) ## the whole path on this machine: no GPU, no account, no key
 	@$(BIN)/python -m bot demo $(DEMO_ARGS)
 
-test: $(STAMP) ## every test that this machine can run
-	@$(BIN)/python -m pytest $(TEST_ARGS)
+test: $(STAMP) ## every test that this machine can run, JOBS at a time (2)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(TEST_ARGS)
 
 test-gpu: $(STAMP) ## the tests that need a CUDA GPU
 	@$(BIN)/python -m pytest -m gpu $(TEST_ARGS)

@@ -35,8 +35,10 @@ def folder(tmp_path: Path) -> Path:
 
 
 def run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    # A pytest of its own, and not one of the processes that the tests here are shared among.
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST_")}
     return subprocess.run(
-        [sys.executable, *command], cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT)},
+        [sys.executable, *command], cwd=folder, env={**environment, "PYTHONPATH": str(ROOT)},
         capture_output=True, text=True, check=False, timeout=120,
     )  # fmt: skip
 
