@@ -174,7 +174,11 @@ class Repository:
                 if row["size_in_bytes"] > max_bytes:
                     raise too_large(max_bytes)
                 zip_path = f"{self._root}/actions/artifacts/{row['id']}/zip"
-                return download(self._rest, zip_path, max_bytes)
+                try:
+                    return download(self._rest, zip_path, max_bytes)
+                except GitHubError as error:
+                    if error.status != 410:  # it has expired since it was listed
+                        raise
         return None
 
     def branch_head(self, branch: str) -> str | None:

@@ -19,6 +19,7 @@ Kind = Literal[
     "lose_artifact",
     "alter_artifact",
     "grow_artifact",
+    "expire_artifact",
     "answer",
     "land",
 ]
@@ -75,6 +76,10 @@ class Faults:
     def grow_artifact(self, zeros_bytes: int, claimed_bytes: int | None = None) -> None:
         """So many zeros follow the next artifact's zip; the API gives its size as claimed."""
         self._put("grow_artifact", "", (zeros_bytes, claimed_bytes))
+
+    def expire_artifact(self, *, listed: bool) -> None:
+        """The next artifact has expired: its download is gone, and the list says so if `listed`."""
+        self._put("expire_artifact", "", listed)
 
     def answer(
         self,

@@ -168,6 +168,7 @@ def _store_artifact(hub: Hub, task: _Task, contexts: Contexts) -> str:
         data = alter.value(data)
     growth = hub.faults.take("grow_artifact")
     zeros_bytes, claimed_bytes = growth.value if growth else (0, None)
+    expiry = hub.faults.take("expire_artifact")
     name = resolve(task.workflow.artifact_name, contexts)
     with hub.state.lock:
         artifact = Artifact(
@@ -177,6 +178,8 @@ def _store_artifact(hub: Hub, task: _Task, contexts: Contexts) -> str:
             created_at=hub.state.clock(),
             zeros_bytes=zeros_bytes,
             claimed_bytes=claimed_bytes,
+            is_gone=expiry is not None,
+            is_listed_expired=bool(expiry and expiry.value),
         )
         task.run.artifacts.append(artifact)
     return "success"

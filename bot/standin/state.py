@@ -163,6 +163,8 @@ class Artifact:
     created_at: datetime
     zeros_bytes: int = 0  # that follow `data`, made while they are sent
     claimed_bytes: int | None = None  # what the API says in place of the true size
+    is_gone: bool = False
+    is_listed_expired: bool = False
 
     @property
     def size_bytes(self) -> int:

@@ -185,13 +185,15 @@ def test_a_run_that_ends_badly_is_said_and_can_be_tried_again(
     assert [request.generation for request in requests] == [0, 1]
 
 
-@pytest.mark.parametrize("fault", ["lost", "altered"])
+@pytest.mark.parametrize("fault", ["lost", "altered", "expired", "expired_since"])
 def test_a_bundle_that_cannot_be_believed_leaves_no_branch(
     github: StandIn, repository: Repository, mona: Person, service: Any, issue_body: Any, fault: str
 ) -> None:
     service.start()
     if fault == "lost":
         github.faults.lose_artifact()
+    elif fault != "altered":
+        github.faults.expire_artifact(listed=fault == "expired")
     else:
         github.faults.alter_artifact(lambda data: data[:-30] + b"x" * 30)
     number = label_issue(mona, issue_body())

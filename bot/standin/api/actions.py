@@ -149,6 +149,8 @@ def download_artifact(call: Call) -> Reply:
     artifact = _artifact(repo, call.number("artifact_id"))
     if artifact is None or call.param("archive_format") != "zip":
         raise ApiError(404, "Not Found")
+    if artifact.is_gone:
+        raise ApiError(410, "Artifact has expired")
     return Reply(
         status=302, headers={"Location": call.hub.blobs.link(artifact.data, artifact.zeros_bytes)}
     )

@@ -114,7 +114,7 @@ def artifact(base: str, repo: Repository, run: WorkflowRun, item: Artifact) -> d
         "size_in_bytes": item.size_bytes,
         "url": url,
         "archive_download_url": f"{url}/zip",
-        "expired": False,
+        "expired": item.is_listed_expired,
         "created_at": when(item.created_at),
         "expires_at": when(item.created_at + _ARTIFACT_LIFETIME),
         "updated_at": when(item.created_at),
