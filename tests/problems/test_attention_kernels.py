@@ -1,0 +1,137 @@
+"""The delivered attention kernels where users put them next: bfloat16, odd sizes, no key at all.
+
+In the interpreter here, and in its own process: kernels bind to it when Triton is first imported.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+
+from runner.problem import Problem, load_problem
+from tests.bench.attention_report import attention_folders
+
+ROOT = Path(__file__).parents[2]
+FOLDERS = attention_folders(ROOT / "problems")
+
+IN_BFLOAT16 = """
+import sys
+from pathlib import Path
+from runner.problem import parse_problem
+from runner.testing import cases, check, load_entry
+
+for folder in map(Path, sys.argv[1:]):
+    text = (folder / "problem.toml").read_text().replace('"float16"', '"bfloat16"')
+    reference = (folder / "reference.py").read_text()
+    problem = parse_problem(text, reference, (folder / "baseline.py").read_text())
+    assert {spec.dtype for spec in problem.outputs} == {"bfloat16"}
+    entry = load_entry(folder)
+    # A head dimension that is no power of two, on a length that is no multiple of a block.
+    odd = [case for case in cases(problem) if case.workload.axes["D"] in (80, 96)]
+    for name in ("normal", "large"):
+        case = next((case for case in odd if case.distribution == name), odd[0])
+        check(problem, case, entry)
+    print(folder.name)
+"""
+NO_KEY = """
+import sys, torch
+from pathlib import Path
+from runner.testing import load_entry
+
+entry = load_entry(Path(sys.argv[1]))
+q = torch.randn(3, 1, 8, 64, dtype=torch.float16)
+cache = torch.full((4, 16, 1, 64), float("nan"), dtype=torch.float16)
+cache[2] = torch.randn(16, 1, 64)
+table = torch.full((3, 2), 2, dtype=torch.int32)
+o = entry(q, cache, cache, table, torch.tensor([0, 1, 20], dtype=torch.int32))
+assert torch.equal(o[0], torch.zeros_like(o[0])), o[0]
+assert torch.equal(o[1, 0], cache[2, 0].expand(8, 64)), o[1]
+assert torch.isfinite(o).all()
+"""
+
+
+def run_interpreted(script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment.pop("TRITON_INTERPRET", None)
+    return subprocess.run(
+        [sys.executable, "-c", script, *arguments],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+
+
+def test_every_kernel_is_right_in_bfloat16() -> None:
+    done = run_interpreted(IN_BFLOAT16, *map(str, FOLDERS))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == [folder.name for folder in FOLDERS]
+
+
+def test_a_query_without_any_key_is_zero() -> None:
+    done = run_interpreted(NO_KEY, str(ROOT / "problems" / "paged_decode_attention"))
+    assert done.returncode == 0, done.stderr
+
+
+def import_kernel(folder: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"kernel_{folder.name}", folder / "kernel.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def tensors_of(problem: Problem, **sizes: int) -> list[torch.Tensor]:
+    axes = {**problem.tests[0].axes, **sizes}
+    return [
+        torch.zeros(
+            [axes[d] if isinstance(d, str) else d for d in spec.shape],
+            dtype=getattr(torch, spec.dtype),
+        )
+        for spec in problem.inputs
+    ]
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_what_it_cannot_do_is_refused_before_any_launch(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    problem = load_problem(folder)
+    kernel = import_kernel(folder)
+    entry = getattr(kernel, problem.entry)
+
+    def launched(*_: object, **__: object) -> None:
+        raise AssertionError("it was launched")
+
+    for name in [name for name in vars(kernel) if name.endswith("_kernel")]:
+        monkeypatch.setattr(getattr(kernel, name), "run", launched)
+    good = tensors_of(problem)
+    wrong = {
+        "a head dimension": tensors_of(problem, D=136),
+        "float32": [t.float() if t.dtype is torch.float16 else t for t in good],
+        "another dtype beside it": [good[0].bfloat16(), *good[1:]],
+        "other strides": [good[0].transpose(-1, -2).contiguous().transpose(-1, -2), *good[1:]],
+        "a missing dimension": [good[0][0], *good[1:]],
+    }
+    words = {
+        "a head dimension": "head dimension is 136",
+        "float32": "must be float16 or bfloat16",
+        "another dtype beside it": "must be float16 or bfloat16",
+        "other strides": "contiguous",
+        "a missing dimension": "must be",
+    }
+    for what, tensors in wrong.items():
+        with pytest.raises(ValueError, match=words[what]):
+            entry(*tensors)
+    with pytest.raises(AssertionError, match="launched"):
+        entry(*good)
