@@ -53,7 +53,7 @@ class Settings(BaseSettings):
     replica_interval_s: Annotated[float, Field(gt=0)] = 2.0
     # Deliveries that one process works on at a time; a request that waits for its run is not one.
     # Measured at 200 a second on 2 cores: with 16 an acknowledgement takes twice as long (p99).
-    deliveries_at_once: Annotated[int, Field(ge=1)] = 6
+    deliveries_at_once: Annotated[int, Field(ge=1)] = 4
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8080  # 0: any free port, printed at start
     # Where GET /metrics is answered: on the service's own address, or on one of its own.
