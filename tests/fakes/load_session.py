@@ -86,8 +86,8 @@ def assert_exact(outcome: Outcome, first_request: int) -> None:
     wanted = of["help"] | of["run"] | of["request"]
     assert deliveries == {f"delivery-{id}" for id in wanted}
     assert set(outcome.kept.values()) == {"SUCCESS"}
-    # A request has a round, and its pull request's head a verification. The search for what got lost
-    # goes by the clock: it may fall into the burst.
+    # A request has a round, and its pull request's head a verification. The search for what got
+    # lost goes by the clock: it may fall into the burst.
     kept = [id for id in outcome.kept if not id.startswith("search-")]
     assert len(kept) == len(wanted) + 2 * len(of["request"])
     numbers = {id: int(id.removeprefix("load-")) for id in wanted}
