@@ -19,6 +19,7 @@ from runner.verifier.bytewise import same_bytes
 from runner.verifier.comparison import compare
 from runner.verifier.evidence import (
     checks_passed,
+    nobody_has,
     on_case,
     raised,
     worker_failed,
@@ -29,7 +30,7 @@ from runner.verifier.inputs import NORMAL
 from runner.verifier.integrity import Facts, judge_integrity
 from runner.verifier.judgement import compare_outputs, judge_outputs
 from runner.verifier.layouts import POISON, SECOND_START, behind, input_slots, written_outside
-from runner.verifier.modules.job import call_seed, entry_job, kept_inputs
+from runner.verifier.modules.job import build_job, call_seed, entry_job, kept_inputs
 from runner.verifier.modules.values import OTHER_PARAMETERS
 from runner.verifier.oracle import Oracle, PreparedCase
 from runner.verifier.outputs import read_outputs
@@ -75,8 +76,9 @@ class Sweep:
         smoke_s: float | None = None
         started = time.monotonic()
         cases = self._oracle.cases if finding is None else ()
+        fixed = self._oracle.fixed
         for number, case in enumerate(cases):
-            if case.distribution == OTHER_PARAMETERS and self._binding == "seed":
+            if case.distribution == OTHER_PARAMETERS and self._binding == "seed" and not fixed:
                 continue  # its parameters are its own: those that the seed gave it
             stage = "held-out" if case.held_out else "sweep" if number else "smoke"
             prepared = self._oracle.case(number)
@@ -88,6 +90,8 @@ class Sweep:
                 if finding.status is EvaluationStatus.INCORRECT_NUMERICAL:
                     finding = self._survey(finding, number, deadline)
                 break
+        if finding is None:
+            finding = self._without_kernels(deadline)
         return Swept(
             finding=finding,
             errors=tuple(self._errors),
@@ -136,6 +140,8 @@ class Sweep:
         self._outputs = outputs
         rows, finding = judge_outputs(self._problem, prepared, outputs, stage, facts)
         self._errors += rows
+        if finding is not None and case.distribution == OTHER_PARAMETERS:
+            finding = nobody_has(finding, reply)
         if finding is None:
             known = self._kernels.get(str(case.workload), frozenset())
             self._kernels[str(case.workload)] = known | frozenset(facts.launches)
@@ -148,14 +154,60 @@ class Sweep:
             )
         return finding
 
+    def _without_kernels(self, deadline: float) -> Finding | None:
+        """Kernels do something when the answers are wrong without them: every call of the smallest
+        workload again, with each launch doing nothing, until one comes out wrong.
+
+        On a GPU launches are the driver's. An output kept for reuse still holds the last answer
+        to that workload, so that one is not asked.
+        """
+        cases = self._oracle.cases
+        numbers = [n for n, case in enumerate(cases) if case.workload == cases[0].workload]
+        on_cpu = self._worker.arena.device.type == "cpu"
+        if not on_cpu or not self._kernels.get(str(cases[0].workload)) or len(numbers) < 2:
+            return None
+        for number in numbers[:-1]:
+            if not self._is_right_without_kernels(self._oracle.case(number), deadline):
+                return None
+        return Finding(
+            status=EvaluationStatus.CHEATED,
+            stage="integrity",
+            summary="its kernels add nothing: without them every answer is the same",
+            detail="The answers must come from its own Triton kernels. With every launch doing "
+            f"nothing {len(numbers) - 1} calls still gave the right numbers.",
+        )
+
+    def _is_right_without_kernels(self, prepared: PreparedCase, deadline: float) -> bool:
+        names = [spec.name for spec in self._problem.inputs]
+        slots = dict(zip(names, input_slots(self._problem, prepared.case), strict=True))
+        arena, multiplier = self._worker.arena, self._problem.tolerance.multiplier
+        try:
+            reply = self._call(prepared, slots, deadline, idle=True)
+        except WorkerFailed:
+            return False
+        if reply.get("ok") is not True:
+            return False
+        outputs = read_outputs(self._problem, prepared.case, reply, arena, "integrity")
+        if isinstance(outputs, Finding):
+            return False
+        return all(
+            compare(found, expected, multiplier).passed
+            for found, expected in zip(outputs, prepared.expected, strict=True)
+        )
+
     def _call(
-        self, prepared: PreparedCase, slots: dict[str, Slot], deadline: float
+        self,
+        prepared: PreparedCase,
+        slots: dict[str, Slot],
+        deadline: float,
+        *,
+        idle: bool = False,
     ) -> dict[str, Any]:
+        """`idle`: kernels are launched and do nothing."""
         arena = self._worker.arena
         if self._problem.module is not None:
-            reply = self._worker.ask(
-                {"op": "build", "seed": call_seed(self._problem, prepared.case)}, deadline
-            )
+            job = build_job(self._problem, prepared.case, self._oracle.fixed_states)
+            reply = self._worker.ask(job, deadline)
             if reply.get("ok") is not True:
                 return reply
             self._binding = reply.get("binding")
@@ -165,14 +217,15 @@ class Sweep:
             arena.tensor(slot).copy_(prepared.inputs[name])
         settle(arena.device)
         self._calls += 1
-        job = {
+        call = {
             "op": "call",
             "inputs": [slot.to_json() for slot in slots.values()],
             "outputs_at": behind(list(slots.values())),
             "precise": False,
+            **({"idle": True} if idle else {}),
             "seed": call_seed(self._problem, prepared.case),
         }
-        return self._worker.ask(job, deadline)
+        return self._worker.ask(call, deadline)
 
     def _repeat(
         self, prepared: PreparedCase, finding: Finding | None, deadline: float

@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 import random
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -35,6 +36,10 @@ class Operations(EagerMode):
         return func(*args, **(kwargs or {}))
 
 
+class _Idle(Exception):  # noqa: N818 - not an error: a launch that does nothing
+    """Ends a launch before its first program."""
+
+
 class Tracer:
     """Hooks Triton's interpreter once; `run` then traces one call at a time."""
 
@@ -42,6 +47,7 @@ class Tracer:
         self._operations: Counter[str] = Counter()
         self._launches: Counter[str] = Counter()
         self._configs: dict[str, str] = {}
+        self._idle = False
         self._draw = random.Random(0)  # noqa: S311 - picks a configuration, protects nothing
         mend_interpreter()
         standin_driver.install(self._pretend_to_time)
@@ -63,6 +69,15 @@ class Tracer:
         }
         return result, facts
 
+    @contextmanager
+    def idle(self) -> Iterator[None]:
+        """Meanwhile a launch runs no program; the host code around it runs as ever."""
+        self._idle = True
+        try:
+            yield
+        finally:
+            self._idle = False
+
     def _pretend_to_time(self, call: Callable[[], Any], quantiles: Sequence[float]) -> list[float]:
         """A time drawn at random: every case may meet another configuration, as on a GPU."""
         return [self._draw.random()] * len(quantiles)
@@ -74,11 +89,16 @@ class Tracer:
 
         def counted_grid(*sizes: int) -> Any:
             programs[0] = math.prod(sizes)
+            if self._idle:
+                raise _Idle  # after the grid was asked for, before the first program
             return set_grid_dim(*sizes)
 
         def counted_launch(executor: Any, *args: Any, **kwargs: Any) -> Any:
             programs[0] = 0
-            result = execute(executor, *args, **kwargs)
+            try:
+                result = execute(executor, *args, **kwargs)
+            except _Idle:
+                result = None
             if programs[0] > 0:  # an empty grid launches nothing
                 self._launches[executor.fn.__name__] += 1
             return result
