@@ -45,7 +45,8 @@ _SURVEY_S = 5.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Swept:
-    """What the sweep found: every comparison made, and the kernels launched by workload.
+    """What the sweep found: every comparison made, and the kernels launched, and blocks of their
+    code run, by workload.
 
     `checks`: what was looked at, when all of it was in order.
     """
@@ -53,6 +54,7 @@ class Swept:
     finding: Finding | None
     errors: tuple[OutputError, ...]
     kernels: dict[str, frozenset[str]]
+    blocks: dict[str, frozenset[str]]
     smoke_s: float | None
     checks: tuple[Check, ...] = ()
 
@@ -66,6 +68,7 @@ class Sweep:
         self._oracle = oracle
         self._errors: list[OutputError] = []
         self._kernels: dict[str, frozenset[str]] = {}
+        self._blocks: dict[str, frozenset[str]] = {}
         self._outputs: list[torch.Tensor] = []  # of the last call
         self._calls = 0
         self._binding: object = None  # how a module takes its parameters
@@ -96,6 +99,7 @@ class Sweep:
             finding=finding,
             errors=tuple(self._errors),
             kernels=self._kernels,
+            blocks=self._blocks,
             smoke_s=smoke_s,
             checks=checks_passed(cases, self._calls) if finding is None else (),
         )
@@ -145,6 +149,8 @@ class Sweep:
         if finding is None:
             known = self._kernels.get(str(case.workload), frozenset())
             self._kernels[str(case.workload)] = known | frozenset(facts.launches)
+            ran = self._blocks.get(str(case.workload), frozenset())
+            self._blocks[str(case.workload)] = ran | facts.blocks
             finding = judge_integrity(
                 facts,
                 changed,
@@ -176,6 +182,25 @@ class Sweep:
             detail="The answers must come from its own Triton kernels. With every launch doing "
             f"nothing {len(numbers) - 1} calls still gave the right numbers.",
         )
+
+    def blocks_on_zeros(self, workload: str, deadline: float) -> frozenset[str] | None:
+        """The blocks that run for inputs of zeros, as the compiler's worker has them; None where
+        the call fails. What the host code reads of its inputs is then the same in both."""
+        case = next(case for case in self._oracle.cases if str(case.workload) == workload)
+        slots = input_slots(self._problem, case)
+        job = {
+            "op": "call",
+            "inputs": [slot.to_json() for slot in slots],
+            "outputs_at": behind(slots),
+            "precise": False,
+            "seed": 0,
+        }
+        self._worker.arena.fill(0, self._worker.arena.size_bytes)
+        try:
+            reply = self._worker.ask(job, deadline)
+        except WorkerFailed:
+            return None
+        return Facts.from_reply(reply).blocks if reply.get("ok") is True else None
 
     def _is_right_without_kernels(self, prepared: PreparedCase, deadline: float) -> bool:
         names = [spec.name for spec in self._problem.inputs]

@@ -17,7 +17,7 @@ import torch
 from triton.runtime import interpreter
 from triton.runtime.autotuner import Autotuner
 
-from runner.verifier import standin_driver
+from runner.verifier import code_path, standin_driver
 from runner.verifier.eager_mode import EagerMode
 from runner.verifier.interpreter import mend_interpreter
 
@@ -49,7 +49,9 @@ class Tracer:
         self._configs: dict[str, str] = {}
         self._idle = False
         self._draw = random.Random(0)  # noqa: S311 - picks a configuration, protects nothing
+        self._ran: code_path.Blocks = {}
         mend_interpreter()
+        code_path.record_interpreter(self._ran)
         standin_driver.install(self._pretend_to_time)
         self._hook_launches()
         self._hook_autotuning()
@@ -57,7 +59,7 @@ class Tracer:
 
     def run(self, call: Callable[[], Any], config_seed: int) -> tuple[Any, dict[str, Any]]:
         """Call, and say what ran: operations, launched kernels, autotuned configurations."""
-        for record in (self._operations, self._launches, self._configs):
+        for record in (self._operations, self._launches, self._configs, self._ran):
             record.clear()
         self._draw.seed(config_seed)
         with Operations(self._operations):
@@ -66,6 +68,7 @@ class Tracer:
             "operations": dict(self._operations),
             "launches": dict(self._launches),
             "configs": dict(self._configs),
+            "blocks": code_path.to_json(self._ran),
         }
         return result, facts
 

@@ -70,6 +70,28 @@ def _unequal_paths(compiled: Compiled, swept: Swept) -> Finding | None:
     return None
 
 
+def unequal_blocks(compiled: Compiled, swept: Swept) -> tuple[str, ...]:
+    """The workloads for which the interpreter ran a block that the compiler left out."""
+    if compiled.finding is not None or swept.finding is not None:
+        return ()
+    return tuple(
+        workload
+        for workload, ran in swept.blocks.items()
+        if not ran <= compiled.blocks.get(workload, frozenset())
+    )
+
+
+def shown_another(workload: str) -> Finding:
+    """The finding where that is so for equal inputs, too."""
+    return Finding(
+        status=EvaluationStatus.CHEATED,
+        stage="integrity",
+        summary=f"a part of its kernels ran when checked but was not compiled for {workload}",
+        detail="Neither host code nor a kernel may depend on whether it is interpreted or "
+        "compiled: the same inputs must take the same branches.",
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Passed:
     """What a GPU run found besides correctness. `not_timed`: workload → why."""
