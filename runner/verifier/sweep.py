@@ -7,7 +7,7 @@ worker says makes a case pass.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -54,9 +54,9 @@ class Swept:
     finding: Finding | None
     errors: tuple[OutputError, ...]
     kernels: dict[str, frozenset[str]]
-    blocks: dict[str, frozenset[str]]
     smoke_s: float | None
     checks: tuple[Check, ...] = ()
+    blocks: dict[str, frozenset[str]] = field(default_factory=dict)
 
 
 class Sweep:

@@ -36,7 +36,7 @@ class Operations(EagerMode):
         return func(*args, **(kwargs or {}))
 
 
-class _Idle(Exception):  # noqa: N818 - not an error: a launch that does nothing
+class _Idle(Exception):
     """Ends a launch before its first program."""
 
 
