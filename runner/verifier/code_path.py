@@ -1,9 +1,10 @@
-"""Which blocks of a kernel the interpreter ran, and which the compiler took in.
+"""Which blocks of a kernel the interpreter ran, and which the compiler took in; with what each
+launch was called.
 
 A kernel can tell the two apart, in its host code or by what a name stands for, and show the
 compiler another one. Owns the record on both sides; `verdict` compares them. Worker side. A block
 is a digest of its whole function and the number of its first node, so that equal lines elsewhere
-do not stand for it.
+do not stand for it. A launch is noted beside them, under `LAUNCH`.
 """
 
 from __future__ import annotations
@@ -12,12 +13,14 @@ import ast
 import builtins
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import triton.language as tl
 from triton.compiler.code_generator import CodeGenerator
 from triton.runtime import interpreter, jit
+
+from runner.verifier.integrity import LAUNCH
 
 Blocks = dict[str, set[int]]
 _NOTE = "_note_kernel_block"
@@ -26,6 +29,35 @@ _NOTE = "_note_kernel_block"
 def to_json(blocks: Blocks) -> dict[str, list[int]]:
     """For a reply."""
     return {digest: sorted(numbers) for digest, numbers in blocks.items()}
+
+
+def note_launch(
+    blocks: Blocks,
+    kernel: tuple[str, Sequence[str]],
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    grid: Sequence[int],
+) -> None:
+    """What the host code decided about one launch. `kernel`: its name, and its arguments'."""
+    name, names = kernel
+    given = {**dict(zip(names, args, strict=False)), **kwargs}
+    # What is not said is a default: the same in both.
+    said = [f"{key}={_said(given[key])}" for key in names if key in given]
+    sizes = [*map(int, grid), 1, 1][:3]
+    text = "\0".join((name, str(sizes), *said)).encode(errors="replace")
+    number = int(hashlib.sha256(text).hexdigest()[:12], 16)
+    blocks.setdefault(LAUNCH, set()).add(number)
+
+
+def _said(value: Any) -> str:
+    """Numbers as they are; of everything else what kind it is."""
+    if isinstance(value, tl.constexpr):
+        value = value.value
+    if isinstance(value, tuple | list):
+        return f"({','.join(map(_said, value))})"
+    if value is None or isinstance(value, bool | int | float | str):
+        return repr(value)
+    return "tensor" if hasattr(value, "data_ptr") else "other"
 
 
 def record_interpreter(ran: Blocks) -> None:

@@ -22,6 +22,7 @@ from runner.verifier import code_path, standin_driver
 from runner.verifier.arena import Arena, Slot, torch_dtype
 from runner.verifier.compile_errors import describe_compile_error
 from runner.verifier.foreign import ForeignCode
+from runner.verifier.modules.entry import ModuleEntry
 
 # Host code may look at small tensors; larger ones have a shape and no memory.
 MAX_REAL_BYTES = 256 << 20
@@ -75,8 +76,10 @@ class CompileRole:
         self._failures.clear()
         self._blocks.clear()
         self._compiling = False
-        torch.manual_seed(0)
         inputs = _make_inputs([Slot.from_json(row) for row in job["inputs"]])
+        if isinstance(entry, ModuleEntry):
+            entry.build(0, inputs[0].device)
+        torch.manual_seed(0)  # host code that draws a number draws the one of `path_on_zeros`
         entry(*inputs)
         if self._failures:
             # The candidate swallowed its compiler's error: that is its failure all the same.
@@ -115,13 +118,16 @@ class CompileRole:
             self._compiling = False
             self._note_blocks(kernel.hash)
             metadata = kernel.metadata
+            sizes = _concrete_grid(function, grid, args, kwargs)
+            called = (function.fn.__name__, function.arg_names)
+            code_path.note_launch(self._blocks, called, args, kwargs, sizes)
             self._launches.append(
                 {
                     "kernel": function.fn.__name__,
                     "shared_bytes": int(metadata.shared),
                     "num_warps": int(metadata.num_warps),
                     "num_stages": int(metadata.num_stages),
-                    "grid": _concrete_grid(function, grid, args, kwargs),
+                    "grid": sizes,
                     "ptx": kernel.asm["ptx"],
                 }
             )

@@ -172,9 +172,13 @@ class CpuCourt:
             compiled, times["compile"] = future.result()
             for workload in unequal_blocks(compiled, swept)[:_MOST_ASKED]:
                 # Host code may read its inputs, and these were zeros where it was compiled.
-                ran = sweep.blocks_on_zeros(workload, deadline)
-                if ran is None or not ran <= compiled.blocks.get(workload, frozenset()):
-                    return compiled, replace(swept, finding=shown_another(workload), checks=())
+                seen = compiled.blocks.get(workload, frozenset())
+                idle, ran = (
+                    sweep.path_on_zeros(workload, deadline, idle=alone) for alone in (True, False)
+                )
+                finding = shown_another(workload, seen, idle, ran)
+                if finding is not None:
+                    return compiled, replace(swept, finding=finding, checks=())
             return compiled, swept
         finally:
             compiler.kill()

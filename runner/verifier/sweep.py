@@ -183,21 +183,28 @@ class Sweep:
             f"nothing {len(numbers) - 1} calls still gave the right numbers.",
         )
 
-    def blocks_on_zeros(self, workload: str, deadline: float) -> frozenset[str] | None:
-        """The blocks that run for inputs of zeros, as the compiler's worker has them; None where
-        the call fails. What the host code reads of its inputs is then the same in both."""
+    def path_on_zeros(self, workload: str, deadline: float, *, idle: bool) -> frozenset[str] | None:
+        """The launches, and the blocks that run, for inputs of zeros and the seed 0, as the
+        compiler's worker has them; None where the call fails.
+
+        `idle`: no program runs, as there: what the host code reads is then the same in both.
+        """
         case = next(case for case in self._oracle.cases if str(case.workload) == workload)
         slots = input_slots(self._problem, case)
-        job = {
+        build = {"op": "build", "seed": 0, "draws": None, "fixed": []}
+        call = {
             "op": "call",
             "inputs": [slot.to_json() for slot in slots],
             "outputs_at": behind(slots),
             "precise": False,
             "seed": 0,
+            "idle": idle,
         }
         self._worker.arena.fill(0, self._worker.arena.size_bytes)
         try:
-            reply = self._worker.ask(job, deadline)
+            if self._problem.module is not None:
+                self._worker.ask(build, deadline)
+            reply = self._worker.ask(call, deadline)
         except WorkerFailed:
             return None
         return Facts.from_reply(reply).blocks if reply.get("ok") is True else None

@@ -88,22 +88,24 @@ class Tracer:
     def _hook_launches(self) -> None:
         builder = interpreter.interpreter_builder
         set_grid_dim, execute = builder.set_grid_dim, interpreter.GridExecutor.__call__
-        programs: list[int] = [0]
+        grid: list[int] = []
 
         def counted_grid(*sizes: int) -> Any:
-            programs[0] = math.prod(sizes)
+            grid[:] = sizes
             if self._idle:
                 raise _Idle  # after the grid was asked for, before the first program
             return set_grid_dim(*sizes)
 
         def counted_launch(executor: Any, *args: Any, **kwargs: Any) -> Any:
-            programs[0] = 0
+            grid.clear()
             try:
                 result = execute(executor, *args, **kwargs)
             except _Idle:
                 result = None
-            if programs[0] > 0:  # an empty grid launches nothing
-                self._launches[executor.fn.__name__] += 1
+            if grid and math.prod(grid) > 0:  # an empty grid launches nothing
+                name = executor.fn.__name__
+                self._launches[name] += 1
+                code_path.note_launch(self._ran, (name, executor.arg_names), args, kwargs, grid)
             return result
 
         builder.set_grid_dim = counted_grid

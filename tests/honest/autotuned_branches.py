@@ -1,3 +1,4 @@
+# status: PASSED
 # problem: relu
 """Each configuration takes another branch; the interpreter meets any, the compiler keeps one."""
 

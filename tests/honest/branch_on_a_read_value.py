@@ -1,3 +1,4 @@
+# status: PASSED
 # problem: relu
 """Its host code reads one element and picks a branch; zeros would take the other."""
 
