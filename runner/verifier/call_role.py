@@ -82,6 +82,7 @@ class CallRole:
             raise RuntimeError("call before load")
         inputs = [self._arena.tensor(Slot.from_json(row)) for row in job["inputs"]]
         facts: dict[str, Any] = {}
+        lying = [_lie(tensor) for tensor in inputs]
         if isinstance(entry, ModuleEntry):
             entry.match(inputs)
         torch.manual_seed(job["seed"])
@@ -95,6 +96,8 @@ class CallRole:
             returned = entry(*inputs)
         if isinstance(entry, ModuleEntry):
             facts["unmatched"] = entry.unmatched()
+        # The memory stays as it is where a tensor is only pointed elsewhere; its owner's does not.
+        facts["moved"] = [n for n, due in enumerate(lying) if _lie(inputs[n]) != due]
         return {"ok": True, **self.hand_over(returned, job["outputs_at"]), **facts}
 
     def _call_guarded(self, call: Callable[[], Any], seed: int) -> tuple[Any, dict[str, Any]]:
@@ -132,6 +135,10 @@ def set_deterministic(on: bool) -> None:
     """`torch.use_deterministic_algorithms(on, warn_only=True)`, which would import the compiler
     for the sake of one of its settings: 3 s of a worker's start."""
     torch._C._set_deterministic_algorithms(on, warn_only=True)
+
+
+def _lie(tensor: torch.Tensor) -> tuple[Any, ...]:
+    return tensor.data_ptr(), tensor.dtype, tuple(tensor.shape), tuple(tensor.stride())
 
 
 def _type_name(value: Any) -> str:

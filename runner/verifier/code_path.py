@@ -12,6 +12,7 @@ from __future__ import annotations
 import ast
 import builtins
 import hashlib
+import inspect
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -24,6 +25,8 @@ from runner.verifier.integrity import LAUNCH
 
 Blocks = dict[str, set[int]]
 _NOTE = "_note_kernel_block"
+_LENT = object()
+_originals: dict[Any, Any] = {}  # a function as the interpreter rewrote it → as it was written
 
 
 def to_json(blocks: Blocks) -> dict[str, list[int]]:
@@ -33,20 +36,45 @@ def to_json(blocks: Blocks) -> dict[str, list[int]]:
 
 def note_launch(
     blocks: Blocks,
-    kernel: tuple[str, Sequence[str]],
+    kernel: tuple[Any, Sequence[str]],
     args: Sequence[Any],
     kwargs: Mapping[str, Any],
     grid: Sequence[int],
 ) -> None:
-    """What the host code decided about one launch. `kernel`: its name, and its arguments'."""
-    name, names = kernel
+    """What the host code decided about one launch. `kernel`: its function, its arguments' names.
+
+    What the function's global names stand for is the host code's to decide as well.
+    """
+    function, names = kernel
+    function = _originals.get(function, function)
+    name = function.__name__
     given = {**dict(zip(names, args, strict=False)), **kwargs}
     # What is not said is a default: the same in both.
     said = [f"{key}={_said(given[key])}" for key in names if key in given]
     sizes = [*map(int, grid), 1, 1][:3]
-    text = "\0".join((name, str(sizes), *said)).encode(errors="replace")
+    text = "\0".join((name, str(sizes), *said, *sorted(_globals_of(function, {})))).encode(
+        errors="replace"
+    )
     number = int(hashlib.sha256(text).hexdigest()[:12], 16)
     blocks.setdefault(LAUNCH, set()).add(number)
+
+
+def _globals_of(function: Any, known: dict[Any, None]) -> Iterator[str]:
+    """What the names of a kernel mean, and those of the kernels that it calls."""
+    known[function] = None
+    for name in function.__code__.co_names:
+        value = function.__globals__.get(name, _LENT)
+        if value is vars(interpreter).get(name, _LENT):
+            continue  # the interpreter lends kernels its own names
+        called = getattr(value, "fn", None)
+        if isinstance(value, tl.constexpr):
+            yield f"{name}={_said(value)}"
+        elif inspect.isfunction(called):
+            yield f"{name}={called.__qualname__}"
+            if called not in known and _is_own(called.__code__.co_filename):
+                yield from _globals_of(called, known)
+        else:
+            yield f"{name}={getattr(value, '__name__', type(value).__name__)}"
 
 
 def _said(value: Any) -> str:
@@ -71,9 +99,12 @@ def record_interpreter(ran: Blocks) -> None:
     rewrite = interpreter.FunctionRewriter.rewrite_ast
 
     def rewrite_ast(rewriter: Any) -> Any:
-        if _is_own(rewriter.fn.__code__.co_filename):
-            rewriter.ast_transformer = _Marked(rewriter.ast_transformer)
-        return rewrite(rewriter)
+        if not _is_own(rewriter.fn.__code__.co_filename):
+            return rewrite(rewriter)
+        rewriter.ast_transformer = _Marked(rewriter.ast_transformer)
+        rewritten = rewrite(rewriter)
+        _originals[rewritten] = rewriter.fn
+        return rewritten
 
     interpreter.FunctionRewriter.rewrite_ast = rewrite_ast
 

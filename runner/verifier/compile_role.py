@@ -119,7 +119,7 @@ class CompileRole:
             self._note_blocks(kernel.hash)
             metadata = kernel.metadata
             sizes = _concrete_grid(function, grid, args, kwargs)
-            called = (function.fn.__name__, function.arg_names)
+            called = (function.fn, function.arg_names)
             code_path.note_launch(self._blocks, called, args, kwargs, sizes)
             self._launches.append(
                 {

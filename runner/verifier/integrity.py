@@ -257,6 +257,13 @@ def _cheated(summary: str, detail: str) -> Finding:
     )
 
 
+def moved_of(reply: Mapping[str, Any], names: Sequence[str]) -> list[str]:
+    """The inputs whose tensors a worker found pointing elsewhere, or of another form."""
+    rows = reply.get("moved")
+    numbers = rows if isinstance(rows, list) else []
+    return [name for number, name in enumerate(names) if number in numbers]
+
+
 def blocks_of(reply: Mapping[str, Any]) -> frozenset[str]:
     """The blocks of its kernels that a worker reports (`code_path`), each as one word."""
     rows = reply.get("blocks")

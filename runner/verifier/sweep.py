@@ -27,7 +27,7 @@ from runner.verifier.evidence import (
 )
 from runner.verifier.finding import KERNEL_FILE, Finding
 from runner.verifier.inputs import NORMAL
-from runner.verifier.integrity import Facts, judge_integrity
+from runner.verifier.integrity import Facts, judge_integrity, moved_of
 from runner.verifier.judgement import compare_outputs, judge_outputs
 from runner.verifier.layouts import POISON, SECOND_START, behind, input_slots, written_outside
 from runner.verifier.modules.job import build_job, call_seed, entry_job, kept_inputs
@@ -134,6 +134,7 @@ class Sweep:
             if name in kept and not same_bytes(arena.tensor(slot), prepared.inputs[name])
         ]  # fmt: skip
         facts = Facts.from_reply(reply)
+        changed += [name for name in moved_of(reply, names) if name not in changed]
         # Bands are looked at last: where inputs have gaps, that overwrites them.
         around = written_outside(arena, slots, start)
         finding = wrote_outside(self._problem, case, stage, facts.overruns, around)

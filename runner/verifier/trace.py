@@ -20,6 +20,7 @@ from triton.runtime.autotuner import Autotuner
 from runner.verifier import code_path, standin_driver
 from runner.verifier.eager_mode import EagerMode
 from runner.verifier.interpreter import mend_interpreter
+from runner.verifier.same_language import SameLanguage
 
 
 class Operations(EagerMode):
@@ -52,6 +53,7 @@ class Tracer:
         self._ran: code_path.Blocks = {}
         mend_interpreter()
         code_path.record_interpreter(self._ran)
+        self._language = SameLanguage()
         standin_driver.install(self._pretend_to_time)
         self._hook_launches()
         self._hook_autotuning()
@@ -92,20 +94,27 @@ class Tracer:
 
         def counted_grid(*sizes: int) -> Any:
             grid[:] = sizes
+            self._language.check()
             if self._idle:
                 raise _Idle  # after the grid was asked for, before the first program
             return set_grid_dim(*sizes)
 
         def counted_launch(executor: Any, *args: Any, **kwargs: Any) -> Any:
             grid.clear()
+            well = False
             try:
                 result = execute(executor, *args, **kwargs)
+                well = True
             except _Idle:
                 result = None
+                well = True
+            finally:
+                self._language.settle(well=well)
             if grid and math.prod(grid) > 0:  # an empty grid launches nothing
                 name = executor.fn.__name__
                 self._launches[name] += 1
-                code_path.note_launch(self._ran, (name, executor.arg_names), args, kwargs, grid)
+                called = (executor.fn, executor.arg_names)
+                code_path.note_launch(self._ran, called, args, kwargs, grid)
             return result
 
         builder.set_grid_dim = counted_grid
