@@ -56,7 +56,7 @@ def what_was_not_checked(
         limits.append("Nothing contained the kernel: it ran without a sandbox, as was allowed.")
     if any(row.part == "buffer" for row in problem.inputs):
         limits.append(
-            "What a call leaves in its buffers (running statistics): only what it returns is compared."
+            "What a call leaves in its buffers, a norm's statistics: what it returns is compared."
         )
     limits.append(
         "Sizes and inputs other than those compared: tests find faults, they do not prove that "

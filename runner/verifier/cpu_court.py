@@ -17,13 +17,16 @@ from runner.tune.declaration import Declaration
 from runner.verifier.arena import Arena
 from runner.verifier.assembler import Assembler
 from runner.verifier.compile_stage import Compiled, CompileStage
+from runner.verifier.finding import Finding
 from runner.verifier.inputs import Case, plan_cases
+from runner.verifier.layouts import input_slots
 from runner.verifier.modules.room import refuse_what_does_not_fit
 from runner.verifier.options import VerifyOptions
 from runner.verifier.oracle import Oracle, arena_bytes
 from runner.verifier.pool import WorkerPool
 from runner.verifier.process import Role, Start, WorkerProcess
 from runner.verifier.sandbox import Sandbox
+from runner.verifier.second_look import path_on_zeros
 from runner.verifier.sweep import Sweep, Swept
 from runner.verifier.verdict import conclude, shown_another, stops, unequal_blocks
 
@@ -160,8 +163,7 @@ class CpuCourt:
             except RuntimeError as error:  # what a closed executor raises
                 raise RunnerError(_CLOSED) from error
             started = time.monotonic()
-            sweep = Sweep(self._problem, runner, oracle)
-            swept = sweep.run(candidate, deadline)
+            swept = Sweep(self._problem, runner, oracle).run(candidate, deadline)
             times["sweep"] = time.monotonic() - started
             # The sweep's core is free now: the next candidate's workers start on it.
             self._pool.restock("candidate", "compiler")
@@ -170,15 +172,9 @@ class CpuCourt:
                 stage.first_done.wait()
                 compiler.kill()
             compiled, times["compile"] = future.result()
-            for workload in unequal_blocks(compiled, swept)[:_MOST_ASKED]:
-                # Host code may read its inputs, and these were zeros where it was compiled.
-                seen = compiled.blocks.get(workload, frozenset())
-                idle, ran = (
-                    sweep.path_on_zeros(workload, deadline, idle=alone) for alone in (True, False)
-                )
-                finding = shown_another(workload, seen, idle, ran)
-                if finding is not None:
-                    return compiled, replace(swept, finding=finding, checks=())
+            finding = self._compare_paths((compiled, swept), runner, oracle, deadline)
+            if finding is not None:
+                swept = replace(swept, finding=finding, checks=())
             return compiled, swept
         finally:
             compiler.kill()
@@ -187,6 +183,25 @@ class CpuCourt:
             self._pool.retire(compiler)
             if runner is not None:
                 self._pool.retire(runner)
+
+    def _compare_paths(
+        self, found: tuple[Compiled, Swept], runner: WorkerProcess, oracle: Oracle, deadline: float
+    ) -> Finding | None:
+        """Host code may read its inputs, and these were zeros where it was compiled: where it took
+        another path it is asked again, with those."""
+        compiled = found[0]
+        for workload in unequal_blocks(*found)[:_MOST_ASKED]:
+            case = next(case for case in oracle.cases if str(case.workload) == workload)
+            slots = input_slots(self._problem, case)
+            idle, ran = (
+                path_on_zeros(self._problem, runner, slots, deadline, idle=alone)
+                for alone in (True, False)
+            )
+            seen = compiled.blocks.get(workload, frozenset())
+            finding = shown_another(workload, seen, idle, ran)
+            if finding is not None:
+                return finding
+        return None
 
     def _compile_stage(self, compiler: WorkerProcess, oracle: Oracle) -> CompileStage:
         if self._assembler is None:

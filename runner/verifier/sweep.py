@@ -36,6 +36,7 @@ from runner.verifier.oracle import Oracle, PreparedCase
 from runner.verifier.outputs import read_outputs
 from runner.verifier.patterns import describe_sizes
 from runner.verifier.process import WorkerFailed, WorkerProcess
+from runner.verifier.second_look import judge_without_kernels
 
 __all__ = ["Sweep", "Swept", "compare_outputs", "worker_failed"]
 
@@ -94,7 +95,7 @@ class Sweep:
                     finding = self._survey(finding, number, deadline)
                 break
         if finding is None:
-            finding = self._without_kernels(deadline)
+            finding = self._judge_without_kernels(deadline)
         return Swept(
             finding=finding,
             errors=tuple(self._errors),
@@ -161,72 +162,15 @@ class Sweep:
             )
         return finding
 
-    def _without_kernels(self, deadline: float) -> Finding | None:
-        """Kernels do something when the answers are wrong without them: every call of the smallest
-        workload again, with each launch doing nothing, until one comes out wrong.
-
-        On a GPU launches are the driver's. An output kept for reuse still holds the last answer
-        to that workload, so that one is not asked.
-        """
-        cases = self._oracle.cases
-        numbers = [n for n, case in enumerate(cases) if case.workload == cases[0].workload]
-        on_cpu = self._worker.arena.device.type == "cpu"
-        if not on_cpu or not self._kernels.get(str(cases[0].workload)) or len(numbers) < 2:
+    def _judge_without_kernels(self, deadline: float) -> Finding | None:
+        """On a GPU launches are the driver's: there CUPTI says what they did."""
+        if self._worker.arena.device.type != "cpu" or not self._kernels:
             return None
-        for number in numbers[:-1]:
-            if not self._is_right_without_kernels(self._oracle.case(number), deadline):
-                return None
-        return Finding(
-            status=EvaluationStatus.CHEATED,
-            stage="integrity",
-            summary="its kernels add nothing: without them every answer is the same",
-            detail="The answers must come from its own Triton kernels. With every launch doing "
-            f"nothing {len(numbers) - 1} calls still gave the right numbers.",
-        )
 
-    def path_on_zeros(self, workload: str, deadline: float, *, idle: bool) -> frozenset[str] | None:
-        """The launches, and the blocks that run, for inputs of zeros and the seed 0, as the
-        compiler's worker has them; None where the call fails.
+        def call(prepared: PreparedCase, slots: dict[str, Slot]) -> dict[str, Any]:
+            return self._call(prepared, slots, deadline, idle=True)
 
-        `idle`: no program runs, as there: what the host code reads is then the same in both.
-        """
-        case = next(case for case in self._oracle.cases if str(case.workload) == workload)
-        slots = input_slots(self._problem, case)
-        build = {"op": "build", "seed": 0, "draws": None, "fixed": []}
-        call = {
-            "op": "call",
-            "inputs": [slot.to_json() for slot in slots],
-            "outputs_at": behind(slots),
-            "precise": False,
-            "seed": 0,
-            "idle": idle,
-        }
-        self._worker.arena.fill(0, self._worker.arena.size_bytes)
-        try:
-            if self._problem.module is not None:
-                self._worker.ask(build, deadline)
-            reply = self._worker.ask(call, deadline)
-        except WorkerFailed:
-            return None
-        return Facts.from_reply(reply).blocks if reply.get("ok") is True else None
-
-    def _is_right_without_kernels(self, prepared: PreparedCase, deadline: float) -> bool:
-        names = [spec.name for spec in self._problem.inputs]
-        slots = dict(zip(names, input_slots(self._problem, prepared.case), strict=True))
-        arena, multiplier = self._worker.arena, self._problem.tolerance.multiplier
-        try:
-            reply = self._call(prepared, slots, deadline, idle=True)
-        except WorkerFailed:
-            return False
-        if reply.get("ok") is not True:
-            return False
-        outputs = read_outputs(self._problem, prepared.case, reply, arena, "integrity")
-        if isinstance(outputs, Finding):
-            return False
-        return all(
-            compare(found, expected, multiplier).passed
-            for found, expected in zip(outputs, prepared.expected, strict=True)
-        )
+        return judge_without_kernels(self._problem, self._oracle, self._worker.arena, call)
 
     def _call(
         self,
