@@ -25,7 +25,7 @@ from runner.verifier.integrity import LAUNCH
 
 Blocks = dict[str, set[int]]
 _NOTE = "_note_kernel_block"
-_LENT = object()
+_NONE = object()
 _originals: dict[Any, Any] = {}  # a function as the interpreter rewrote it → as it was written
 
 
@@ -63,9 +63,9 @@ def _globals_of(function: Any, known: dict[Any, None]) -> Iterator[str]:
     """What the names of a kernel mean, and those of the kernels that it calls."""
     known[function] = None
     for name in function.__code__.co_names:
-        value = function.__globals__.get(name, _LENT)
-        if value is vars(interpreter).get(name, _LENT):
-            continue  # the interpreter lends kernels its own names
+        value = function.__globals__.get(name, _NONE)
+        if value is _NONE or value is vars(interpreter).get(name, _NONE):
+            continue  # an attribute; or a name that the interpreter lends to kernels
         called = getattr(value, "fn", None)
         if isinstance(value, tl.constexpr):
             yield f"{name}={_said(value)}"
