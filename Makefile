@@ -21,7 +21,7 @@ SHELL := /bin/bash
 # Tests at a time: most of them start processes of their own.
 JOBS ?= 2
 
-.PHONY: help setup demo test lint fmt test-gpu test-matrix bench
+.PHONY: help setup cluster demo test lint fmt test-gpu test-matrix bench
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -48,6 +48,9 @@ $(STAMP): pyproject.toml constraints.txt
 	$(PIP) install -c $(VENV)/constraints.txt hatchling editables
 	$(PIP) install -c $(VENV)/constraints.txt --no-build-isolation -e '.[runner,dev]'
 	touch $(STAMP)
+
+cluster: $(STAMP) ## Ray as well: what `--executor ray` and its tests need
+	@$(PIP) install -c $(VENV)/constraints.txt --no-build-isolation -e '.[cluster]'
 
 demo: $(STAMP) ## the whole path on this machine: no GPU, no account, no key
 	@$(BIN)/python -m bot demo $(DEMO_ARGS)

@@ -33,7 +33,7 @@ NAMES = ["relu", "dot", "bias", "silu"]
 def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """A head that does no work, and two nodes that do one job at a time each."""
     if importlib.util.find_spec("ray") is None:
-        pytest.skip("needs Ray: pip install 'kernelwright[cluster]'")
+        pytest.skip("needs Ray: make cluster")
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
     from ray.cluster_utils import Cluster
