@@ -155,7 +155,7 @@ class Oracle:
             raise ReferenceFailed(f"on {case}: {error.reason}") from error
 
     def close(self) -> None:
-        """Give back what is kept."""
+        """Give back what is kept; a later `case` makes it again."""
         self._kept.clear()
 
     def _keep(self, prepared: PreparedCase) -> None:
