@@ -255,6 +255,8 @@ def _read_request(path: Path) -> KernelRequest:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise ContractError(f"{path} is not UTF-8 text") from error
+    except OSError as error:
+        raise RunnerError(f"cannot read {path}: {error.strerror}") from error
     try:
         return KernelRequest.model_validate_json(text)
     except ValidationError as error:

@@ -38,9 +38,8 @@ class Verification:
 
 def run_verification(asked: Verification) -> bool:
     """Judge the kernel and print the verdict. True only when it PASSED. Raises RunnerError."""
-    if asked.html is not None and not asked.html.parent.is_dir():
-        # Before the minutes of a verdict, not after them.
-        raise RunnerError(f"cannot write {asked.html}: there is no folder {asked.html.parent}")
+    if asked.html is not None:
+        _check_place(asked.html)
     started_s = time.monotonic()
     read = read_candidate(asked.kernel, asked.device or "cpu")
     evaluation, environment = (read, None) if isinstance(read, Evaluation) else _judge(asked, read)
@@ -99,6 +98,14 @@ def _judge(asked: Verification, candidate: Candidate) -> tuple[Evaluation, Envir
     with Verifier(asked.problem, options) as verifier:
         evaluation = verifier.verify(candidate)
         return evaluation, collect_environment(device=device, sandbox=verifier.sandbox)
+
+
+def _check_place(path: Path) -> None:
+    """Before the minutes of a verdict, not after them. Raises RunnerError."""
+    if not path.parent.is_dir():
+        raise RunnerError(f"cannot write {path}: there is no folder {path.parent}")
+    if path.is_dir():
+        raise RunnerError(f"cannot write {path}: it is a folder")
 
 
 def _write(path: Path, text: str) -> None:

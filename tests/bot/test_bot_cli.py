@@ -1,4 +1,4 @@
-"""`python -m bot`: one line that says what to do, exit 2; 1 where only time helps; else forwarded."""
+"""`python -m bot`: one line that says what to do, exit 2 (1: try later); or all is forwarded."""
 
 from __future__ import annotations
 

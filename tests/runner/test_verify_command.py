@@ -122,6 +122,12 @@ def test_a_page_that_cannot_be_written_is_known_before_the_verdict(
     assert machine.options is None
 
 
+def test_a_page_that_is_a_folder_is_known_before_the_verdict(machine, kernel, tmp_path, capsys):
+    assert run("verify", kernel, "--html", tmp_path) == 2
+    assert one_complaint(capsys).endswith("it is a folder")
+    assert machine.options is None
+
+
 def test_a_long_verdict_shows_the_worst_of_each_workload(machine, kernel, capsys):
     evaluation = measured(device="cpu", performance=None)
     (case,) = evaluation.correctness.cases
