@@ -23,7 +23,7 @@ from pydantic import ValidationError
 
 from runner.arguments import make_parser
 from runner.contract import Budget, KernelRequest
-from runner.errors import ContractError, ProblemError, RunnerError
+from runner.errors import INSTALL, ContractError, ProblemError, RunnerError
 from runner.one_line import one_line
 from runner.problem import Problem, load_problem
 from runner.settings import Settings, forget_job_identity, read_settings
@@ -58,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         if show_traceback:
             traceback.print_exc()
-        _tell(f"{error.name} is not installed: pip install 'kernelwright[runner]'")
+        _tell(f"{error.name} is not installed: {INSTALL}")
     except Exception as error:  # noqa: BLE001 - the edge: whatever happened, one line says so
         if show_traceback:
             traceback.print_exc()

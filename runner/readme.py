@@ -216,9 +216,9 @@ def _reproduce(problem: Problem) -> str:
         f"python -m pytest {folder}/test_kernel.py {folder}/bench_kernel.py",
     ]
     return (
-        "From a clone, with `pip install 'kernelwright[runner]'`. Without a CUDA GPU the kernel "
-        "runs in Triton's interpreter, and the benchmarks are skipped.\n\n"
-        + fenced("\n".join(commands), "sh")
+        "From a clone, with kernelwright installed (`pip install '.[runner]'` in a checkout of "
+        "it). Without a CUDA GPU the kernel runs in Triton's interpreter, and the benchmarks are "
+        "skipped.\n\n" + fenced("\n".join(commands), "sh")
     )
 
 

@@ -135,7 +135,8 @@ def _reproduce(place: Place) -> str:
         f"python -m pytest {place.folder}/test_kernel.py {place.folder}/bench_kernel.py"
     )
     return paragraphs(
-        f"From a clone on {code(place.branch, 200)}, with `pip install 'kernelwright[runner]'`. "
+        f"From a clone on {code(place.branch, 200)}, with kernelwright installed (`pip install "
+        "'.[runner]'` in a checkout of it). "
         "Without a GPU the kernel runs in Triton's interpreter and nothing is timed.",
         f"```console\n{commands}\n```",
     )
