@@ -60,6 +60,8 @@ def run_verification(asked: Verification) -> bool:
         sys.stdout.write("\n")
     else:
         print_verdict(open_console(), asked.problem.name, evaluation, seconds["total"])
+        if environment is not None and environment.sandbox == "none":
+            print("sandbox: none: the kernel could read what you can read")
         if asked.html is not None:
             print(f"written: {asked.html}")
     return evaluation.status is EvaluationStatus.PASSED

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import json
 
 import pytest
@@ -408,3 +409,25 @@ def test_a_transcript_without_an_answer_is_no_run(double_it_folder, tmp_path, ca
     assert run("generate", double_it_folder, *asked) == 2
     assert "holds no answer" in one_complaint(capsys)
     assert not [path for path in tmp_path.glob("out/**/*") if path.is_file()]
+
+
+def test_a_night_over_one_problem_in_place_of_all_is_misuse(double_it_folder, tmp_path, capsys):
+    assert run("reverify", double_it_folder, "--out", tmp_path / "night", "--device", "cpu") == 2
+    assert "is one problem: name the folder above it" in one_complaint(capsys)
+    assert not (tmp_path / "night").exists()
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "No space left on device"),
+        (PermissionError(errno.EACCES, "Permission denied", "x/y"), "x/y: Permission denied"),
+    ],
+)
+def test_a_fault_of_the_disk_is_said_without_its_number(monkeypatch, fault, words, capsys):
+    def fail(arguments, settings):
+        raise fault
+
+    monkeypatch.setitem(cli._COMMANDS, "doctor", fail)
+    assert run("doctor") == 2
+    assert one_complaint(capsys) == f"kernelwright: {words}"

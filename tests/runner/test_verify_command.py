@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 
@@ -120,6 +121,21 @@ def test_a_page_that_cannot_be_written_is_known_before_the_verdict(
     assert run("verify", kernel, "--html", tmp_path / "no" / "such" / "why.html") == 2
     assert "cannot write" in one_complaint(capsys)
     assert machine.options is None
+
+
+def test_a_verdict_without_a_sandbox_says_so(machine, kernel, monkeypatch, cpu_environment, capsys):
+    machine.verdicts = ["PASSED"]
+    bare = cpu_environment.model_copy(update={"sandbox": "none"})
+    there = sys.modules["runner.environment"]
+    monkeypatch.setattr(there, "collect_environment", lambda *, device, sandbox: bare)
+    assert run("verify", kernel) == 0
+    assert "sandbox: none" in capsys.readouterr().out
+
+
+def test_a_verdict_in_a_sandbox_says_nothing_of_it(machine, kernel, capsys):
+    machine.verdicts = ["PASSED"]
+    assert run("verify", kernel) == 0
+    assert "sandbox: none" not in capsys.readouterr().out
 
 
 def test_a_page_that_is_a_folder_is_known_before_the_verdict(machine, kernel, tmp_path, capsys):
