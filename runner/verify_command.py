@@ -44,6 +44,15 @@ def run_verification(asked: Verification) -> bool:
     read = read_candidate(asked.kernel, asked.device or "cpu")
     evaluation, environment = (read, None) if isinstance(read, Evaluation) else _judge(asked, read)
     seconds = {**evaluation.stage_s, "total": time.monotonic() - started_s}
+    if asked.as_json:
+        document = verdict_document(asked.problem, evaluation, seconds, environment)
+        json.dump(document, sys.stdout)
+        sys.stdout.write("\n")
+    else:
+        print_verdict(open_console(), asked.problem.name, evaluation, seconds["total"])
+        if environment is not None and environment.sandbox == "none":
+            print("sandbox: none: the kernel could read what you can read")
+    # After the verdict is told: a disk that is full takes the page away, not the minutes.
     if asked.html is not None:
         page = Page(
             problem=asked.problem,
@@ -54,15 +63,7 @@ def run_verification(asked: Verification) -> bool:
             made_at=datetime.now(UTC),
         )
         _write(asked.html, render_page(page))
-    if asked.as_json:
-        document = verdict_document(asked.problem, evaluation, seconds, environment)
-        json.dump(document, sys.stdout)
-        sys.stdout.write("\n")
-    else:
-        print_verdict(open_console(), asked.problem.name, evaluation, seconds["total"])
-        if environment is not None and environment.sandbox == "none":
-            print("sandbox: none: the kernel could read what you can read")
-        if asked.html is not None:
+        if not asked.as_json:
             print(f"written: {asked.html}")
     return evaluation.status is EvaluationStatus.PASSED
 

@@ -431,3 +431,13 @@ def test_a_fault_of_the_disk_is_said_without_its_number(monkeypatch, fault, word
     monkeypatch.setitem(cli._COMMANDS, "doctor", fail)
     assert run("doctor") == 2
     assert one_complaint(capsys) == f"kernelwright: {words}"
+
+
+def test_a_recording_that_cannot_be_written_is_known_before_an_answer_is_paid_for(
+    machine, double_it_folder, transcript, tmp_path, capsys
+):
+    (tmp_path / "kept.jsonl").symlink_to(tmp_path / "none" / "kept.jsonl")
+    model = f"record:{tmp_path / 'kept.jsonl'}:replay:{transcript}"
+    asked = ("--model", model, "--out", tmp_path / "out")
+    assert run("generate", double_it_folder, *asked) == 2
+    assert "cannot record to" in one_complaint(capsys)

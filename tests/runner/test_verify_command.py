@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import sys
 
 import pytest
 
+from runner import verify_command
 from runner.contract import Candidate, sha256_hex
 from tests.fakes.command_line import one_complaint, run
 from tests.fakes.measured import measured
@@ -136,6 +138,20 @@ def test_a_verdict_in_a_sandbox_says_nothing_of_it(machine, kernel, capsys):
     machine.verdicts = ["PASSED"]
     assert run("verify", kernel) == 0
     assert "sandbox: none" not in capsys.readouterr().out
+
+
+def test_a_page_that_cannot_be_written_after_all_leaves_the_verdict(
+    machine, kernel, tmp_path, monkeypatch, capsys
+):
+    def full(path, text):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(verify_command, "write_atomically", full)
+    machine.verdicts = ["PASSED"]
+    assert run("verify", kernel, "--html", tmp_path / "why.html") == 2
+    captured = capsys.readouterr()
+    assert captured.out.startswith("PASSED  double_it")
+    assert "cannot write" in captured.err
 
 
 def test_a_page_that_is_a_folder_is_known_before_the_verdict(machine, kernel, tmp_path, capsys):
