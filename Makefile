@@ -61,7 +61,7 @@ test: $(STAMP) ## every test that this machine can run, JOBS at a time (2)
 test-gpu: $(STAMP) ## the tests that need a CUDA GPU
 	@$(BIN)/python -m pytest -m gpu $(TEST_ARGS)
 
-test-matrix: $(STAMP) ## a kill at every step with every fault: a quarter of an hour
+test-matrix: $(STAMP) ## a kill at every step with every fault: half an hour
 	@$(BIN)/python -m pytest -m matrix $(TEST_ARGS)
 
 bench: $(STAMP) ## how long a verdict takes, and the acknowledgement of a delivery in a burst

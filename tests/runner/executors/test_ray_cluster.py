@@ -148,7 +148,7 @@ def test_a_cluster_that_nobody_named_is_told() -> None:
 
 def test_a_missing_ray_is_told_with_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(RunnerError, match=r"pip install 'kernelwright\[cluster\]'"):
+    with pytest.raises(RunnerError, match=r"pip install '\.\[cluster\]'"):
         open_executor("ray", {"RAY_ADDRESS": "127.0.0.1:1"})
 
 
