@@ -10,11 +10,11 @@ rolling mean: that would absorb a slow creep.
 
 Noise. A night's variance is that of its interval (about one session) plus that between sessions,
 which no session sees of itself: 1.5 % to begin with, and then what the kernel's own nights show,
-the 1.5 % counting as much as four nights. After the first seven, a night that lies more than 2.5
-standard deviations on the slow side of them teaches nothing about noise: a kernel that has become
-slower, and passes a night because z is just short of 4, would else widen its own limit with every
-further night, and hide behind it. Differences from night to night would not be misled either, but
-take sessions whose luck lasts for some days for quieter than they are.
+the 1.5 % counting as much as four nights. After the first seven, a night more than 2.5 standard
+deviations on their slow side teaches nothing of noise: a kernel that has become slower, and passes
+a night because z is just short of 4, would else widen its own limit night after night and hide
+behind it. (Differences between neighbouring nights are not misled either, but take luck that lasts
+for some days for a change.)
 
 Which side moved. Of a workload's baselines the one that speaks best for the kernel counts: a
 regression is one that all of them show. Where versions of torch or triton differ from the recorded
@@ -23,9 +23,10 @@ nothing; it takes one that is not compiled.
 
 Suspicion. z = change / its standard deviation, for each workload, and a change of at least 2 %:
 tonight alone beyond z = 4, or, for a small change that stays, the mean of tonight and of the last
-two nights beyond z = 5 (with unclear nights, else a suspicion that one run did not show puts off
-the next by two nights; without regressed ones, which say nothing about tonight). A month of 40 kernels with three workloads in two legs makes 7,200 tests;
-the normal tail at 4 is 3e-5, at 5 3e-7.
+two nights beyond z = 5. Those may be unclear ones, else a suspicion that one run did not show would
+put off the next by two nights; not regressed ones, which say nothing about tonight. A month of 40
+kernels with three workloads in two legs makes 7,200 tests; the normal tail at 4 is 3e-5, at 5 3e-7.
+
 Confirmation. A session that something disturbed is no part of a normal tail. So two further runs in
 fresh processes must each show the same workload by itself, beyond z = 3 and 2 % (beyond z = 1.5 for
 a change that only the nights together show); what is reported is the mean of the three. One run
