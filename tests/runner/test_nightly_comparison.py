@@ -18,7 +18,7 @@ from tests.fakes.night_simulation import Event, SimulatedGpu, night_date, write_
 PASSED, UNCLEAR, REGRESSED = NightStatus.PASSED, NightStatus.UNCLEAR, NightStatus.REGRESSED
 WELL = (0.011, -0.014, 0.006, -0.009, 0.015, -0.012, 0.004, -0.003, 0.010)
 FIRST, END = 9, 20
-# sha256 begins with 0: of the simulated kernels that scatter by 1.2 to 1.6 % from night to night.
+# Of the noisy kernels, as `night_simulation.is_noisy` has them.
 KERNEL = "unsteady"
 
 
