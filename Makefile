@@ -21,7 +21,7 @@ SHELL := /bin/bash
 # Tests at a time: most of them start processes of their own.
 JOBS ?= 2
 
-.PHONY: help setup demo test lint fmt test-gpu test-matrix bench
+.PHONY: help setup cluster demo test lint fmt test-gpu test-matrix bench
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -49,6 +49,9 @@ $(STAMP): pyproject.toml constraints.txt
 	$(PIP) install -c $(VENV)/constraints.txt --no-build-isolation -e '.[runner,dev]'
 	touch $(STAMP)
 
+cluster: $(STAMP) ## Ray as well: what `--executor ray` and its tests need
+	@$(PIP) install -c $(VENV)/constraints.txt --no-build-isolation -e '.[cluster]'
+
 demo: $(STAMP) ## the whole path on this machine: no GPU, no account, no key
 	@$(BIN)/python -m bot demo $(DEMO_ARGS)
 
@@ -58,7 +61,7 @@ test: $(STAMP) ## every test that this machine can run, JOBS at a time (2)
 test-gpu: $(STAMP) ## the tests that need a CUDA GPU
 	@$(BIN)/python -m pytest -m gpu $(TEST_ARGS)
 
-test-matrix: $(STAMP) ## a kill at every step with every fault: a quarter of an hour
+test-matrix: $(STAMP) ## a kill at every step with every fault: half an hour
 	@$(BIN)/python -m pytest -m matrix $(TEST_ARGS)
 
 bench: $(STAMP) ## how long a verdict takes, and the acknowledgement of a delivery in a burst

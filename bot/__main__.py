@@ -2,7 +2,7 @@
 
 Owns the command line: `setup`, `doctor`, `serve` and `demo` run here, everything else is the
 runner's and is handed to it as it is. Exit 2 with one line where the operator must change
-something.
+something, 1 where the service could not start but may a minute later.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import os
 import signal
 import socket
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -22,7 +23,7 @@ from bot.errors import GitHubUnavailable, SettingsError
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-RUNNER_COMMANDS = ("generate", "verify", "report")
+RUNNER_COMMANDS = ("generate", "verify", "bench", "reverify", "sweep", "report")
 USAGE = """\
 usage: kernelwright COMMAND [ARGUMENTS]
 
@@ -32,9 +33,13 @@ usage: kernelwright COMMAND [ARGUMENTS]
   demo       run the whole path on this machine, with a stand-in for GitHub
   generate   run the loop on one problem (python -m runner generate --help)
   verify     judge one kernel (python -m runner verify --help)
+  bench      time one kernel against the problem's baselines (python -m runner bench --help)
+  reverify   judge every merged kernel again (python -m runner reverify --help)
+  sweep      run every problem of a suite (python -m runner sweep --help)
   report     write a static site of all kernels (python -m runner report --help)
 """
-MISUSE = 2
+# systemd is told (README.md) to start the service again after any exit code but MISUSE.
+UNAVAILABLE, MISUSE = 1, 2
 _SWITCH_INTERVAL_S = 0.0005
 
 
@@ -91,16 +96,28 @@ def _serve(arguments: list[str]) -> int:
         metrics = Metrics()
         github_app = PyGithubApp(settings, metrics.github_answered)
         github_app.login()
-        listener = _listen(settings.host, settings.port)
+        listener = _listen(settings.host, settings.port, "KERNELWRIGHT_PORT")
+        if settings.metrics_port is not None:
+            _listen(
+                settings.metrics_host, settings.metrics_port, "KERNELWRIGHT_METRICS_PORT"
+            ).close()
+        if not settings.database_url:
+            _need_folder(settings.state_dir)
     except SettingsError as error:
         return _fail(str(error))
     except GitHubUnavailable as error:
-        return _fail(f"GitHub cannot be reached at KERNELWRIGHT_GITHUB_API_URL: {error.message}")
+        return _fail(
+            f"GitHub cannot be reached at KERNELWRIGHT_GITHUB_API_URL: {error.message}",
+            UNAVAILABLE,
+        )
     from bot import logs
     from bot.app import create_app
 
     logs.configure(settings.log_level, settings.secrets())
-    _run(create_app(settings, github_app, metrics), listener)
+    try:
+        _run(create_app(settings, github_app, metrics), listener)
+    except SystemExit:  # uvicorn's, where the start failed, which it has logged
+        return _fail("the service could not start: the log line above says why", UNAVAILABLE)
     # Requests under way wait in their own threads, for hours if need be, and go on at the next
     # start from what the database holds. Joining those threads would hang the exit.
     logging.shutdown()
@@ -147,8 +164,20 @@ def _run(app: FastAPI, listener: socket.socket) -> None:
     server.run(sockets=[listener])
 
 
-def _listen(host: str, port: int) -> socket.socket:
-    """A bound socket. Raises SettingsError where the address cannot be had."""
+def _need_folder(folder: Path) -> None:
+    """Make the folder of the database. Raises SettingsError where nothing can be written there."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise SettingsError(
+            f"cannot write to {folder} ({error.strerror}): "
+            "set KERNELWRIGHT_STATE_DIR to a folder that can be written to"
+        ) from error
+
+
+def _listen(host: str, port: int, variable: str) -> socket.socket:
+    """A bound socket. Raises SettingsError, with `variable`, where the address cannot be had."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # The protocol is named so that asyncio knows TCP and turns Nagle's algorithm off.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
@@ -160,14 +189,14 @@ def _listen(host: str, port: int) -> socket.socket:
         listener.close()
         raise SettingsError(
             f"cannot listen on {host} port {port} ({error.strerror}): "
-            "set KERNELWRIGHT_PORT to a free port or stop what uses it"
+            f"set {variable} to a free port or stop what uses it"
         ) from error
     return listener
 
 
-def _fail(line: str) -> int:
+def _fail(line: str, exit_code: int = MISUSE) -> int:
     print(f"kernelwright: {' '.join(line.split())}", file=sys.stderr)
-    return MISUSE
+    return exit_code
 
 
 if __name__ == "__main__":

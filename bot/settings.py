@@ -126,7 +126,7 @@ class Settings(BaseSettings):
             return self.private_key_file.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise SettingsError(
-                f"KERNELWRIGHT_PRIVATE_KEY_FILE: cannot read {self.private_key_file}: {error}"
+                f"KERNELWRIGHT_PRIVATE_KEY_FILE: {_unread(self.private_key_file, error)}"
             ) from error
 
     def secrets(self) -> tuple[str, ...]:
@@ -180,4 +180,11 @@ def _read_env_file(path: Path) -> dict[str, str | None]:
         with path.open(encoding="utf-8") as lines:
             return dict(dotenv_values(stream=lines))
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"cannot read the settings file {path}: {error}") from error
+        raise SettingsError(f"the settings file: {_unread(path, error)}") from error
+
+
+def _unread(path: Path, error: OSError | UnicodeDecodeError) -> str:
+    """Why a file could not be read, without Python's own words for it."""
+    if isinstance(error, OSError):
+        return f"cannot read {path}: {error.strerror}"
+    return f"{path} is not UTF-8 text"

@@ -17,16 +17,17 @@ MAX_ROUNDS = 100_000
 MAX_STREAMS = 64  # the contract's limit
 MAX_SHARDS = 1_000
 _LEG, _COMMIT = re.compile(r"[a-z][a-z0-9-]{0,31}"), re.compile(r"[0-9a-f]{40}")
-_BUDGET = re.compile(r"(?P<count>\d+(?:\.\d+)?)(?P<unit>[smh])")
-_UNIT_S = {"s": 1.0, "m": 60.0, "h": 3600.0}
+_COUNT = r"([0-9]+(?:\.[0-9]+)?)"
+_BUDGET = re.compile(rf"(?=.)(?:{_COUNT}h)?(?:{_COUNT}m)?(?:{_COUNT}s)?")
 
 
 def budget_s(text: str) -> float:
-    """`15m`, `90s` or `1h` in seconds. Raises argparse.ArgumentTypeError."""
+    """`15m`, `90s` or `1h30m` in seconds. Raises argparse.ArgumentTypeError."""
     match = _BUDGET.fullmatch(text.strip())
     if match is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a time such as 15m, 90s or 1h")
-    wanted_s = float(match["count"]) * _UNIT_S[match["unit"]]
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time such as 15m, 90s or 1h30m")
+    hours, minutes, seconds = (float(count or 0) for count in match.groups())
+    wanted_s = 3600.0 * hours + 60.0 * minutes + seconds
     try:
         return Budget(wall_clock_s=wanted_s).wall_clock_s
     except ValidationError:

@@ -7,31 +7,51 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import NoReturn
 
 from runner import argument_values as values
 from runner.nightly.worklist import Shard
+from runner.one_line import one_line
 
 DEFAULT_TIMEOUT_S = 120.0
 DEFAULT_ROUNDS = 100
 EXECUTORS = ("local", "ray")
+_COMMANDS = {
+    "generate": "run the loop and write a result bundle",
+    "verify": "judge one kernel",
+    "bench": "time one kernel against the problem's baselines",
+    "reverify": "judge every merged kernel again, for the night",
+    "sweep": "run every problem of a suite, and report on all",
+    "doctor": "say what this machine can do, and what it lacks",
+    "report": "write a static site of all kernels",
+}
+_MISUSE = 2
+_PROBLEM_DIR = "the folder with problem.toml and reference.py"
+_PROBLEMS_DIR = "the folder whose folders are the kernels, such as problems"
+_MODELS = (
+    "deepseek, nim or vllm (deepseek:MODEL …), openai:MODEL or a bare model name, mailbox:DIR, "
+    "replay:FILE, or record:FILE: before any of them (default: KERNELWRIGHT_MODEL)"
+)
+
+
+class _OneLineParser(argparse.ArgumentParser):
+    """Tells misuse as every other failure is told: in one line, and where there is help."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(_MISUSE, f"kernelwright: {one_line(message)}; try {self.prog} --help\n")
 
 
 def make_parser() -> argparse.ArgumentParser:
     """The parser of `python -m runner`."""
-    parser = argparse.ArgumentParser(
+    parser = _OneLineParser(
         prog="python -m runner",
         description="Write Triton kernels in a closed loop, and judge them.",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    generate = commands.add_parser("generate", help="run the loop and write a result bundle")
-    verify = commands.add_parser("verify", help="judge one kernel")
-    bench = commands.add_parser("bench", help="time one kernel against the problem's baselines")
-    reverify = commands.add_parser(
-        "reverify", help="judge every merged kernel again, for the night"
+    generate, verify, bench, reverify, sweep, doctor, report = (
+        commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+        for name, text in _COMMANDS.items()
     )
-    sweep = commands.add_parser("sweep", help="run every problem of a suite, and report on all")
-    doctor = commands.add_parser("doctor", help="say what this machine can do, and what it lacks")
-    report = commands.add_parser("report", help="write a static site of all kernels")
     _add_generate(generate)
     _add_verify(verify)
     _add_bench(bench)
@@ -51,16 +71,22 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def _add_generate(generate: argparse.ArgumentParser) -> None:
-    generate.add_argument("problem", nargs="?", type=Path, metavar="PROBLEM_DIR")
+    generate.add_argument("problem", nargs="?", type=Path, metavar="PROBLEM_DIR", help=_PROBLEM_DIR)
     generate.add_argument("--request", type=Path, metavar="FILE", help="a KernelRequest as JSON")
     _add_loop(generate)
-    generate.add_argument("--out", type=Path, required=True, metavar="DIR")
+    _add_out(generate, "a new folder for the run")
     generate.add_argument(
         "--resume",
         action="store_true",
         help="go on with the run in --out; what has been spent and paid for counts",
     )
-    generate.add_argument("--generation", type=values.whole_number, default=0, metavar="N")
+    generate.add_argument(
+        "--generation",
+        type=values.whole_number,
+        default=0,
+        metavar="N",
+        help="which round of the request this is (default: %(default)s, the first)",
+    )
 
 
 def _add_loop(command: argparse.ArgumentParser) -> None:
@@ -68,10 +94,13 @@ def _add_loop(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--model",
         metavar="SPEC",
-        help="replay:FILE, mailbox:DIR, openai:MODEL or a model name (default: KERNELWRIGHT_MODEL)",
+        help=_MODELS,
     )
     command.add_argument(
-        "--budget", type=values.budget_s, metavar="TIME", help="such as 15m, 90s or 1h"
+        "--budget",
+        type=values.budget_s,
+        metavar="TIME",
+        help="such as 15m, 90s or 1h30m (default: the request's, or 15m)",
     )
     command.add_argument(
         "--streams",
@@ -88,7 +117,12 @@ def _add_loop(command: argparse.ArgumentParser) -> None:
 
 
 def _add_sweep(sweep: argparse.ArgumentParser) -> None:
-    sweep.add_argument("suite", type=Path, metavar="SUITE")
+    sweep.add_argument(
+        "suite",
+        type=Path,
+        metavar="SUITE",
+        help="a checkout of KernelBench, a FlashInfer-Bench trace set, or a folder of problems",
+    )
     _add_loop(sweep)
     sweep.add_argument(
         "--problems",
@@ -99,7 +133,7 @@ def _add_sweep(sweep: argparse.ArgumentParser) -> None:
     sweep.add_argument(
         "--level", type=values.whole_number, metavar="N", help="problems of this level alone"
     )
-    sweep.add_argument("--out", type=Path, required=True, metavar="DIR")
+    _add_out(sweep, "a folder for the sweep; one that holds it already is gone on with")
     sweep.add_argument(
         "--executor",
         choices=EXECUTORS,
@@ -133,13 +167,13 @@ def _add_bench(bench: argparse.ArgumentParser) -> None:
         type=values.rounds,
         default=DEFAULT_ROUNDS,
         metavar="N",
-        help="timed calls for each workload (default: %(default)s)",
+        help="timed calls for each workload, at least (default: %(default)s)",
     )
 
 
 def _add_reverify(reverify: argparse.ArgumentParser) -> None:
-    reverify.add_argument("problems", type=Path, metavar="PROBLEMS_DIR")
-    reverify.add_argument("--out", type=Path, required=True, metavar="DIR")
+    reverify.add_argument("problems", type=Path, metavar="PROBLEMS_DIR", help=_PROBLEMS_DIR)
+    _add_out(reverify, "a folder for what the night says")
     reverify.add_argument(
         "--shard",
         type=values.shard,
@@ -177,8 +211,8 @@ def _add_reverify(reverify: argparse.ArgumentParser) -> None:
 
 
 def _add_report(report: argparse.ArgumentParser) -> None:
-    report.add_argument("problems", type=Path, metavar="PROBLEMS_DIR")
-    report.add_argument("--out", type=Path, required=True, metavar="DIR")
+    report.add_argument("problems", type=Path, metavar="PROBLEMS_DIR", help=_PROBLEMS_DIR)
+    _add_out(report, "a new folder for the site, or one that holds a site")
     report.add_argument(
         "--history", type=Path, metavar="PATH", help="nights: a .jsonl file, or a folder of them"
     )
@@ -200,6 +234,10 @@ def _add_report(report: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_out(command: argparse.ArgumentParser, meaning: str) -> None:
+    command.add_argument("--out", type=Path, required=True, metavar="DIR", help=meaning)
+
+
 def _add_device(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--device",
@@ -214,14 +252,18 @@ def _add_timeout(command: argparse.ArgumentParser) -> None:
         type=values.seconds,
         default=DEFAULT_TIMEOUT_S,
         metavar="S",
-        help="seconds for one verdict (default: %(default)g)",
+        help="seconds for one verdict, and for one run of the reference (default: %(default)g)",
     )
 
 
 def _add_judging(command: argparse.ArgumentParser, *, optional: bool) -> None:
     """What `verify` and `bench` have in common. `optional`: a suite may take the folder's place."""
     command.add_argument(
-        "problem", type=Path, metavar="PROBLEM_DIR", nargs="?" if optional else None
+        "problem",
+        type=Path,
+        metavar="PROBLEM_DIR",
+        nargs="?" if optional else None,
+        help=_PROBLEM_DIR,
     )
     command.add_argument(
         "--kernel", type=Path, metavar="FILE", help="default: PROBLEM_DIR/kernel.py"

@@ -23,9 +23,9 @@ from pydantic import ValidationError
 
 from runner.arguments import make_parser
 from runner.contract import Budget, KernelRequest
-from runner.errors import ContractError, ProblemError, RunnerError
+from runner.errors import INSTALL, ContractError, ProblemError, RunnerError
 from runner.one_line import one_line
-from runner.problem import Problem, load_problem
+from runner.problem import SPEC_FILE, Problem, load_problem
 from runner.settings import Settings, forget_job_identity, read_settings
 from runner.task import Task, task_of
 
@@ -54,11 +54,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (RunnerError, ContractError, OSError) as error:
         if show_traceback:
             traceback.print_exc()
-        _tell(str(error))
+        _tell(_in_words(error))
     except ModuleNotFoundError as error:
         if show_traceback:
             traceback.print_exc()
-        _tell(f"{error.name} is not installed: pip install 'kernelwright[runner]'")
+        _tell(f"{error.name} is not installed: {INSTALL}")
     except Exception as error:  # noqa: BLE001 - the edge: whatever happened, one line says so
         if show_traceback:
             traceback.print_exc()
@@ -67,6 +67,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             "(KERNELWRIGHT_TRACEBACK=1 shows where)"
         )
     return EXIT_FAILED
+
+
+def _in_words(error: Exception) -> str:
+    """What the error says; one of the system's without Python's number for it."""
+    if not isinstance(error, OSError) or not error.strerror:
+        return str(error)
+    return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
 
 
 def _tell(message: str) -> None:
@@ -148,6 +155,9 @@ def _reverify(arguments: argparse.Namespace, settings: Settings) -> int:
     from runner.nightly.one_kernel import Bench
     from runner.verifier.options import VerifyOptions
 
+    # A folder without kernels is a good night: one that was mistyped must not become one.
+    if (arguments.problems / SPEC_FILE).exists():
+        raise RunnerError(f"{arguments.problems} is one problem: name the folder above it")
     plan = Plan(
         problems=arguments.problems,
         out=arguments.out,
@@ -255,6 +265,8 @@ def _read_request(path: Path) -> KernelRequest:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise ContractError(f"{path} is not UTF-8 text") from error
+    except OSError as error:
+        raise RunnerError(f"cannot read {path}: {error.strerror}") from error
     try:
         return KernelRequest.model_validate_json(text)
     except ValidationError as error:

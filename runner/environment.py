@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from runner.contract import Environment
-from runner.errors import RunnerError
+from runner.errors import INSTALL, RunnerError
 
 _QUERY = "name,driver_version,compute_cap,memory.total,clocks.sm,clocks.mem,clocks.max.sm"
 
@@ -83,8 +83,7 @@ def _version(package: str) -> str:
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError as error:
-        message = f"{package} is not installed: pip install 'kernelwright[runner]'"
-        raise RunnerError(message) from error
+        raise RunnerError(f"{package} is not installed: {INSTALL}") from error
 
 
 def _cuda_version() -> str | None:

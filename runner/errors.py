@@ -19,6 +19,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+# What a message tells to do where a package is missing. By its name alone no index has this one.
+INSTALL = "pip install '.[runner]' in a checkout of kernelwright"
+
 
 class RunnerError(Exception):
     """The runner or its machine failed. The message says what to do about it."""

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from runner.errors import RunnerError
+from runner.errors import INSTALL, RunnerError
 from runner.one_line import one_line
 from runner.verifier.sandbox import interpreter, open_sandbox
 
@@ -31,7 +31,6 @@ _FIRST_TRITON = (3, 4)
 # Three workers with torch and Triton loaded take 0.4 GB each before any tensor.
 _MIN_MEMORY_BYTES = 2 << 30
 _MIN_TEMP_BYTES = 256 << 20
-INSTALL = "pip install 'kernelwright[runner]'"
 _LOCKDOWN_PROBE = """\
 import socket
 from runner.verifier.lockdown import lock_down

@@ -19,7 +19,8 @@ from typing import cast
 
 from runner.contract import Roofline
 from runner.environment import Gpu, gpu_problem, query_gpus
-from runner.machine import BOTH, INSTALL, Fact, Mode, numbers_of
+from runner.errors import INSTALL
+from runner.machine import BOTH, Fact, Mode, numbers_of
 
 _FIRST_COMPUTE_CAPABILITY = (8, 0)  # Ampere: the oldest that Triton generates full code for
 _CUDA_FOLDER = "/usr/local/cuda/bin"
@@ -153,7 +154,7 @@ def ptxas_fact() -> Fact:
         name="ptxas",
         state="missing",
         detail=f"{path} does not run",
-        remedy=f"reinstall Triton: {INSTALL} --force-reinstall",
+        remedy="reinstall Triton in its version (pip install --force-reinstall --no-deps)",
         needed_for=BOTH,
     )
 

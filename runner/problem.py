@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from runner.contract import KernelRequest, Workload, sha256_hex
-from runner.errors import Fault, ProblemError
+from runner.errors import Fault, ProblemError, RunnerError
 from runner.spec_lines import SpecLines
 from runner.spec_model import DTYPES, SpecModel, collect_model_faults, step_of
 from runner.spec_module import MODEL_CLASS, ModuleForm, Part, read_form
@@ -108,17 +108,25 @@ def problem_of(request: KernelRequest) -> Problem:
 
 
 def load_problem(folder: Path) -> Problem:
-    """Read a problem folder. Raises ProblemError, also where a file is missing or not UTF-8."""
+    """Read a problem folder. Raises ProblemError, also where a file is missing or not UTF-8, and
+    RunnerError where there is no such folder.
+    """
+    if not folder.exists():
+        raise RunnerError(f"there is no folder {folder}")
+    if not folder.is_dir():
+        raise RunnerError(f"{folder} is a file: name the folder that has {SPEC_FILE}")
     texts: dict[str, str] = {}
     faults: list[Fault] = []
     for name in (SPEC_FILE, REFERENCE_FILE, BASELINE_FILE):
         try:
             texts[name] = (folder / name).read_text(encoding="utf-8")
-        except (FileNotFoundError, NotADirectoryError):
+        except FileNotFoundError:
             if name != BASELINE_FILE:
                 faults.append(Fault(name, None, f"is missing from {folder}"))
         except UnicodeDecodeError:
             faults.append(Fault(name, None, "is not UTF-8 text"))
+        except OSError as error:
+            faults.append(Fault(name, None, f"cannot be read: {error.strerror}"))
     if faults:
         raise ProblemError(tuple(faults))
     return parse_problem(texts[SPEC_FILE], texts[REFERENCE_FILE], texts.get(BASELINE_FILE))

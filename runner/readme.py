@@ -30,6 +30,7 @@ from runner.timing_text import (
 
 # GitHub refuses a step summary above 1 MiB without a word; rows beyond this are in the bundle.
 MAX_ATTEMPT_ROWS = 200
+_TIMES = f"![Time of the kernel and of its baselines over the benchmark sizes]({TIMES_PICTURE})"
 
 
 def render_readme(problem: Problem, results: Results) -> str:
@@ -44,7 +45,7 @@ def render_readme(problem: Problem, results: Results) -> str:
         fenced(problem.summary),
         "## Speed",
         _speed(best),
-        f"![Time of the kernel and of its baselines over the benchmark sizes]({TIMES_PICTURE})",
+        *([_TIMES] if best.performance is not None else []),
         "## Correct",
         _correctness_note(problem),
         matrix_table(problem, cases),
@@ -216,9 +217,9 @@ def _reproduce(problem: Problem) -> str:
         f"python -m pytest {folder}/test_kernel.py {folder}/bench_kernel.py",
     ]
     return (
-        "From a clone, with `pip install 'kernelwright[runner]'`. Without a CUDA GPU the kernel "
-        "runs in Triton's interpreter, and the benchmarks are skipped.\n\n"
-        + fenced("\n".join(commands), "sh")
+        "From a clone, with kernelwright installed (`pip install '.[runner]'` in a checkout of "
+        "it). Without a CUDA GPU the kernel runs in Triton's interpreter, and the benchmarks are "
+        "skipped.\n\n" + fenced("\n".join(commands), "sh")
     )
 
 

@@ -38,13 +38,21 @@ class Verification:
 
 def run_verification(asked: Verification) -> bool:
     """Judge the kernel and print the verdict. True only when it PASSED. Raises RunnerError."""
-    if asked.html is not None and not asked.html.parent.is_dir():
-        # Before the minutes of a verdict, not after them.
-        raise RunnerError(f"cannot write {asked.html}: there is no folder {asked.html.parent}")
+    if asked.html is not None:
+        _check_place(asked.html)
     started_s = time.monotonic()
     read = read_candidate(asked.kernel, asked.device or "cpu")
     evaluation, environment = (read, None) if isinstance(read, Evaluation) else _judge(asked, read)
     seconds = {**evaluation.stage_s, "total": time.monotonic() - started_s}
+    if asked.as_json:
+        document = verdict_document(asked.problem, evaluation, seconds, environment)
+        json.dump(document, sys.stdout)
+        sys.stdout.write("\n")
+    else:
+        print_verdict(open_console(), asked.problem.name, evaluation, seconds["total"])
+        if environment is not None and environment.sandbox == "none":
+            print("sandbox: none: the kernel could read what you can read")
+    # After the verdict is told: a disk that is full takes the page away, not the minutes.
     if asked.html is not None:
         page = Page(
             problem=asked.problem,
@@ -55,13 +63,7 @@ def run_verification(asked: Verification) -> bool:
             made_at=datetime.now(UTC),
         )
         _write(asked.html, render_page(page))
-    if asked.as_json:
-        document = verdict_document(asked.problem, evaluation, seconds, environment)
-        json.dump(document, sys.stdout)
-        sys.stdout.write("\n")
-    else:
-        print_verdict(open_console(), asked.problem.name, evaluation, seconds["total"])
-        if asked.html is not None:
+        if not asked.as_json:
             print(f"written: {asked.html}")
     return evaluation.status is EvaluationStatus.PASSED
 
@@ -99,6 +101,14 @@ def _judge(asked: Verification, candidate: Candidate) -> tuple[Evaluation, Envir
     with Verifier(asked.problem, options) as verifier:
         evaluation = verifier.verify(candidate)
         return evaluation, collect_environment(device=device, sandbox=verifier.sandbox)
+
+
+def _check_place(path: Path) -> None:
+    """Before the minutes of a verdict, not after them. Raises RunnerError."""
+    if not path.parent.is_dir():
+        raise RunnerError(f"cannot write {path}: there is no folder {path.parent}")
+    if path.is_dir():
+        raise RunnerError(f"cannot write {path}: it is a folder")
 
 
 def _write(path: Path, text: str) -> None:

@@ -2,7 +2,7 @@
 
 Owns the story that is told: a request, a pull request, a review, a second commit. Everything in it
 is the real thing (bot, runner, verifier, git) except GitHub itself and the model, whose answers
-come from the problem's shipped transcript.
+are recorded in `transcripts/`.
 """
 
 from __future__ import annotations

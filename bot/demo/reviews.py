@@ -1,7 +1,7 @@
 """What the reviewer says in the demo, one review a problem.
 
-Owns the texts only. Each is answered by generation 1 of the problem's transcript, so neither may be
-changed without the other.
+Owns the texts only. Each is answered by generation 1 of the problem's file in `transcripts/`, so
+neither may be changed without the other.
 """
 
 from __future__ import annotations

@@ -17,6 +17,8 @@ import bot
 MARKER = ".kernelwright-demo"
 REPOSITORY = "octo/kernels"
 FORM = ".github/ISSUE_TEMPLATE/kernel-request.yml"
+# The model's answers in the demo: generation 0 to the issue, generation 1 to the review.
+TRANSCRIPTS = Path(__file__).parent / "transcripts"
 _BWRAP_PROBE_S = 10.0
 _README = b"# octo/kernels\n\nThe repository of the demo: kernels arrive here as pull requests.\n"
 
@@ -82,7 +84,7 @@ def clean_folder(out: Path) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """The problem folder that is asked for, as text for the form."""
+    """The problem folder that is asked for, as text for the form, and the answers to it."""
 
     slug: str
     summary: str
@@ -104,7 +106,7 @@ def read_problem(root: Path, slug: str) -> Problem:
         spec=loaded.toml_text,
         reference=loaded.reference_text,
         baselines=loaded.baseline_text or "",
-        transcript=folder / "transcript.jsonl",
+        transcript=TRANSCRIPTS / f"{slug}.jsonl",
     )
 
 

@@ -86,7 +86,7 @@ def body(
             f"Closes #{request.issue_number}",
             "### Why believe it\n\n"
             + paragraphs(why_believe_it(manifest), tolerance_note(problem)),
-            "### Time\n\n" + paragraphs(benchmark_table(best), _picture(manifest, place, _TIMES)),
+            "### Time\n\n" + paragraphs(benchmark_table(best), _times_picture(manifest, place)),
             "### Correctness\n\nThe largest share of an error budget that was used; above 100% "
             "it would have failed.\n\n" + correctness_matrix(best, problem),
             "### Reproduce\n\n" + _reproduce(place),
@@ -122,6 +122,11 @@ def _best(manifest: ResultBundle) -> str:
     return f"attempt {manifest.best_attempt} of {len(manifest.attempts)}"
 
 
+def _times_picture(manifest: ResultBundle, place: Place) -> str:
+    """Nothing where nothing was timed: the sentence above says so already."""
+    return _picture(manifest, place, _TIMES) if best_of(manifest).performance is not None else ""
+
+
 def _picture(manifest: ResultBundle, place: Place, name: str) -> str:
     """A committed picture by the commit's own address; nothing where the bundle brought none."""
     if not any(file.path.endswith(f"/{name}") for file in manifest.files):
@@ -135,7 +140,8 @@ def _reproduce(place: Place) -> str:
         f"python -m pytest {place.folder}/test_kernel.py {place.folder}/bench_kernel.py"
     )
     return paragraphs(
-        f"From a clone on {code(place.branch, 200)}, with `pip install 'kernelwright[runner]'`. "
+        f"From a clone on {code(place.branch, 200)}, with kernelwright installed (`pip install "
+        "'.[runner]'` in a checkout of it). "
         "Without a GPU the kernel runs in Triton's interpreter and nothing is timed.",
         f"```console\n{commands}\n```",
     )

@@ -59,7 +59,8 @@ class RayExecutor:
             import ray
         except ModuleNotFoundError as error:
             raise RunnerError(
-                "Ray is not installed: pip install 'kernelwright[cluster]', on every node"
+                "Ray is not installed: pip install '.[cluster]' in a checkout of kernelwright, "
+                "on every node"
             ) from error
         # As Any: what is known of its types depends on whether it is installed.
         self._ray: Any = ray

@@ -27,6 +27,7 @@ class RecordingModel:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             mend_transcript(path)
+            _try_to_write(path)
         except OSError as error:
             raise ModelError(f"cannot record to {path}: {error.strerror}") from error
 
@@ -48,3 +49,11 @@ class RecordingModel:
 
     async def close(self) -> None:
         await self._inner.close()
+
+
+def _try_to_write(path: Path) -> None:
+    """Raises OSError now, and not after the first answer was paid for. Leaves no empty file."""
+    is_new = not path.exists()
+    path.open("a", encoding="utf-8").close()
+    if is_new:
+        path.unlink()

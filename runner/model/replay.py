@@ -20,7 +20,10 @@ class ReplayModel:
     def __init__(self, path: Path, generation: int) -> None:
         self._generation = generation
         self._entries: dict[int, TranscriptEntry] = {}
-        for entry in read_transcript(path):
+        entries = read_transcript(path)
+        if not entries:
+            raise ModelError(f"the transcript {path} holds no answer")
+        for entry in entries:
             if entry.generation != generation:
                 continue
             if entry.attempt in self._entries:

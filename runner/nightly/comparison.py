@@ -10,7 +10,11 @@ rolling mean: that would absorb a slow creep.
 
 Noise. A night's variance is that of its interval (about one session) plus that between sessions,
 which no session sees of itself: 1.5 % to begin with, and then what the kernel's own nights show,
-the 1.5 % counting as much as four nights.
+the 1.5 % counting as much as four nights. After the first seven, a night more than 2.5 standard
+deviations on their slow side teaches nothing of noise: a kernel that has become slower, and passes
+a night because z is just short of 4, would else widen its own limit night after night and hide
+behind it. (Differences between neighbouring nights are not misled either, but take luck that lasts
+for some days for a change.)
 
 Which side moved. Of a workload's baselines the one that speaks best for the kernel counts: a
 regression is one that all of them show. Where versions of torch or triton differ from the recorded
@@ -19,8 +23,10 @@ nothing; it takes one that is not compiled.
 
 Suspicion. z = change / its standard deviation, for each workload, and a change of at least 2 %:
 tonight alone beyond z = 4, or, for a small change that stays, the mean of tonight and of the last
-two nights beyond z = 5. A month of 40 kernels with three workloads in two legs makes 7,200 tests;
-the normal tail at 4 is 3e-5, at 5 3e-7.
+two nights beyond z = 5. Those may be unclear ones, else a suspicion that one run did not show would
+put off the next by two nights; not regressed ones, which say nothing about tonight. A month of 40
+kernels with three workloads in two legs makes 7,200 tests; the normal tail at 4 is 3e-5, at 5 3e-7.
+
 Confirmation. A session that something disturbed is no part of a normal tail. So two further runs in
 fresh processes must each show the same workload by itself, beyond z = 3 and 2 % (beyond z = 1.5 for
 a change that only the nights together show); what is reported is the mean of the three. One run
@@ -38,13 +44,18 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from runner.night_record import NightStatus
+
 SUSPECT_Z, SUSTAINED_Z, CONFIRM_Z, LASTING_Z, BACK_Z = 4.0, 5.0, 3.0, 1.5, 2.0
+LEARN_Z = 2.5
 MIN_CHANGE = 0.02
 ANCHOR_NIGHTS, WINDOW_NIGHTS = 7, 3
 SESSION_SD = 0.015
 _SESSION_SD_NIGHTS = 4
 _INTERVAL_SDS = 2 * 1.96
 _COMPILED = "compile"
+# Nights that a small change found tonight may have been part of.
+_OPEN = (NightStatus.PASSED, NightStatus.UNCLEAR)
 
 Workload = str
 Baseline = str
@@ -101,12 +112,12 @@ class Change:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Past:
     """What tonight is compared with. `nights`: earlier ones, oldest first, of the same kernel, leg
-    and GPU; `sound` says of each whether it passed. `other_versions`: tonight's torch or triton is
-    not the recorded one."""
+    and GPU; `statuses`: what each was called. `other_versions`: tonight's torch or triton is not
+    the recorded one."""
 
     recorded: Session
     nights: tuple[Session, ...] = ()
-    sound: tuple[bool, ...] = ()
+    statuses: tuple[NightStatus, ...] = ()
     other_versions: bool = False
 
 
@@ -151,12 +162,9 @@ def is_back(past: Past, tonight: Sequence[Session]) -> bool:
 
 
 def _window(past: Past, tonight: Sequence[Session]) -> tuple[Change, ...]:
-    """As `changes`, for tonight and the last nights together; none unless all of those passed.
-
-    Nights on which the kernel was regressed say nothing about tonight.
-    """
+    """As `changes`, for tonight and the last nights together; none unless all of those are open."""
     split = len(past.nights) - (WINDOW_NIGHTS - 1)
-    if split < 0 or not all(past.sound[split:]):
+    if split < 0 or not all(status in _OPEN for status in past.statuses[split:]):
         return ()
     own = _mean_session(tonight)
     return _compare(past, [*past.nights[split:], own], split, nights=WINDOW_NIGHTS)
@@ -184,8 +192,8 @@ def _compare(
     """The mean of `sessions` against the record and the sound ones of the nights before `until`."""
     sound = [
         night
-        for night, is_sound in zip(past.nights[:until], past.sound[:until], strict=True)
-        if is_sound
+        for night, status in zip(past.nights[:until], past.statuses[:until], strict=True)
+        if status is NightStatus.PASSED
     ]
     rows = []
     for workload in past.recorded:
@@ -232,9 +240,23 @@ def _pick(sessions: Sequence[Session], workload: Workload, baseline: Baseline) -
 def _session_variance(values: Sequence[float]) -> float:
     """Between sessions: the prior, and from two nights on what they show beside it."""
     # Not `statistics.variance`: its exact fractions took half of a night's comparison.
-    mean = math.fsum(values) / max(1, len(values))
-    seen = math.fsum((value - mean) ** 2 for value in values)
-    weight = _SESSION_SD_NIGHTS + max(0, len(values) - 1)
+    first = values[:ANCHOR_NIGHTS]
+    anchor = mean = math.fsum(first) / max(1, len(first))
+    seen = math.fsum((value - mean) ** 2 for value in first)
+    count, variance = len(first), _with_prior(seen, len(first))
+    for value in values[ANCHOR_NIGHTS:]:
+        if anchor - value > LEARN_Z * math.sqrt(variance * (1 + 1 / ANCHOR_NIGHTS)):
+            continue
+        count, off = count + 1, value - mean
+        mean += off / count
+        seen += off * (value - mean)
+        variance = _with_prior(seen, count)
+    return variance
+
+
+def _with_prior(seen: float, count: int) -> float:
+    """`seen`: the squares of `count` nights' deviations from their mean, added up."""
+    weight = _SESSION_SD_NIGHTS + max(0, count - 1)
     return (_SESSION_SD_NIGHTS * SESSION_SD**2 + seen) / weight
 
 

@@ -93,7 +93,7 @@ class Question:
                 for timing in self.recorded.performance.timings
             },
             nights=tuple(_past_session(row) for row in rows),
-            sound=tuple(row.status is NightStatus.PASSED for row in rows),
+            statuses=tuple(row.status for row in rows),
             other_versions=(before.torch, before.triton) != (now.torch, now.triton),
         )
 

@@ -163,7 +163,7 @@ class Oracle:
         return frozenset(row.state for row in rows if row.name in self.fixed and row.state)
 
     def close(self) -> None:
-        """Give back what is kept."""
+        """Give back what is kept; a later `case` makes it again."""
         self._kept.clear()
 
     def _keep(self, prepared: PreparedCase) -> None:

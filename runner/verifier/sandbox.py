@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from runner.errors import RunnerError, SandboxUnavailable
+from runner.errors import INSTALL, RunnerError, SandboxUnavailable
 
 TMP_BYTES = 512 << 20
 SHM_BYTES = 64 << 20
@@ -225,7 +225,7 @@ def _outside_prefix() -> tuple[Path, ...]:
     for name in ("torch", "triton", "numpy"):
         spec = importlib.util.find_spec(name)
         if spec is None or spec.origin is None:
-            raise RunnerError(f"{name} is not installed: pip install 'kernelwright[runner]'")
+            raise RunnerError(f"{name} is not installed: {INSTALL}")
         folder = Path(os.path.normpath(spec.origin)).parent.parent
         known = (*_prefixes(), Path("/usr"))
         if not any(folder.is_relative_to(prefix) for prefix in known):

@@ -1,4 +1,4 @@
-"""`python -m bot`: one line that says what to do, exit 2; and everything else forwarded."""
+"""`python -m bot`: one line that says what to do, exit 2 (1: try later); or all is forwarded."""
 
 from __future__ import annotations
 
@@ -53,8 +53,10 @@ def good(standin: StandIn, tmp_path: Path) -> dict[str, str]:
     }
 
 
-def assert_one_line(result: subprocess.CompletedProcess[str], *words: str) -> None:
-    assert result.returncode == 2, result.stderr
+def assert_one_line(
+    result: subprocess.CompletedProcess[str], *words: str, exit_code: int = 2
+) -> None:
+    assert result.returncode == exit_code, result.stderr
     assert result.stdout == ""
     (line,) = result.stderr.strip().split("\n")
     assert all(word in line for word in words), line
@@ -83,12 +85,54 @@ def test_a_port_in_use(standin: StandIn, tmp_path: Path) -> None:
         assert_one_line(command("serve", **settings), port, "KERNELWRIGHT_PORT")
 
 
-def test_github_out_of_reach(standin: StandIn, tmp_path: Path) -> None:
+def test_a_metrics_port_in_use(standin: StandIn, tmp_path: Path) -> None:
+    with closing(socket.socket()) as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        settings = {**good(standin, tmp_path), "KERNELWRIGHT_METRICS_PORT": port}
+        assert_one_line(command("serve", **settings), port, "KERNELWRIGHT_METRICS_PORT")
+
+
+def test_a_state_folder_that_is_a_file(standin: StandIn, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    settings = {**good(standin, tmp_path), "KERNELWRIGHT_STATE_DIR": str(tmp_path / "file")}
+    assert_one_line(command("serve", **settings), "KERNELWRIGHT_STATE_DIR", str(tmp_path / "file"))
+
+
+def test_a_settings_file_that_is_not_there_is_said_in_words(tmp_path: Path) -> None:
+    result = command("serve", "--env-file", str(tmp_path / "none.env"))
+    assert_one_line(result, "none.env: No such file or directory")
+    assert "Errno" not in result.stderr
+
+
+def test_a_key_file_that_is_not_text_is_said_in_words(standin: StandIn, tmp_path: Path) -> None:
+    (tmp_path / "key").write_bytes(b"\x9f\x00")
+    settings = {**good(standin, tmp_path), "KERNELWRIGHT_PRIVATE_KEY": ""}
+    result = command("serve", **settings, KERNELWRIGHT_PRIVATE_KEY_FILE=str(tmp_path / "key"))
+    assert_one_line(result, "KERNELWRIGHT_PRIVATE_KEY_FILE", "is not UTF-8 text")
+
+
+def unused_port() -> int:
     with closing(socket.socket()) as free:
         free.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{free.getsockname()[1]}"
+        return int(free.getsockname()[1])
+
+
+# systemd is told not to start a service again that exited with 2: these two pass by themselves.
+def test_a_database_out_of_reach_is_no_misuse(standin: StandIn, tmp_path: Path) -> None:
+    url = f"postgresql://u:secret@127.0.0.1:{unused_port()}/kernelwright"
+    result = command("serve", **good(standin, tmp_path), KERNELWRIGHT_DATABASE_URL=url)
+    assert result.returncode == 1, result.stderr
+    assert "could not start" in result.stderr.strip().split("\n")[-1]
+    assert "secret" not in result.stderr
+
+
+def test_github_out_of_reach(standin: StandIn, tmp_path: Path) -> None:
+    url = f"http://127.0.0.1:{unused_port()}"
     settings = {**good(standin, tmp_path), "KERNELWRIGHT_GITHUB_API_URL": url}
-    assert_one_line(command("serve", **settings), "KERNELWRIGHT_GITHUB_API_URL")
+    result = command("serve", **settings)
+    assert_one_line(result, "KERNELWRIGHT_GITHUB_API_URL", exit_code=1)
 
 
 @pytest.mark.parametrize(
@@ -109,6 +153,11 @@ def test_help_names_the_commands() -> None:
     assert all(
         word in result.stdout for word in ("setup", "doctor", "serve", "demo", "generate", "verify")
     )
+
+
+@pytest.mark.parametrize("name", ["generate", "verify", "bench", "reverify", "sweep", "report"])
+def test_the_runners_commands_are_forwarded(name: str) -> None:
+    assert f"usage: python -m runner {name}" in command(name, "--help").stdout
 
 
 def test_runner_commands_are_forwarded_with_their_exit_code(tmp_path: Path) -> None:

@@ -203,6 +203,16 @@ def test_a_bundle_without_pictures_has_no_link_to_them(
     assert ".svg" not in pull_request.body(manifest, request_of, (), PLACE)
 
 
+def test_a_picture_of_times_is_shown_where_there_are_some(
+    bundles: Any, request_of: KernelRequest
+) -> None:
+    files = {f"problems/add_one/{name}": b"<svg/>" for name in ("search.svg", "times.svg")}
+    made = bundles.manifest(request_of, files, bundles.passed("kernel", 32))
+    body = pull_request.body(made, request_of, (), PLACE)
+    assert "search.svg" in body
+    assert "times.svg" not in body
+
+
 def test_no_size_of_anything_breaks_the_limit(improved: Any, request_of: KernelRequest) -> None:
     """Every list as long and every text as large as a bundle may carry them."""
     long = "`@x | ~~~ " * 3000

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,44 @@ def test_the_readme_names_only_settings_that_exist_and_all_that_are_required() -
 
     assert named <= {name.upper() for name in Settings.model_fields}
     assert required <= named
+
+
+def test_nobody_is_told_to_install_our_name_from_an_index() -> None:
+    # No index has it: the command fails, until a stranger registers the name, and then it does not.
+    texts = [*DOCUMENTS, *(ROOT / "bot").rglob("*.py"), *(ROOT / "runner").glob("*.py")]
+    texts += (ROOT / "runner" / "executors").glob("*.py")
+
+    assert [
+        path.name for path in texts if re.search(r"install\s+'?kernelwright\b", path.read_text())
+    ] == []
+
+
+def anchors(document: Path) -> set[str]:
+    """Where a link into `document` can lead, as GitHub names its headings."""
+    text = re.sub(r"^```.*?^```", "", document.read_text(), flags=re.MULTILINE | re.DOTALL)
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_to_a_heading_lead_to_one(document: Path) -> None:
+    links = re.findall(r"\]\((?!https?://)([^)#\s]*)#([^)\s]+)\)", document.read_text())
+
+    assert [
+        (file, heading)
+        for file, heading in links
+        if heading not in anchors(document.parent / file if file else document)
+    ] == []
+
+
+@pytest.mark.parametrize("name", ["kernelwright.env", "out", "night", "site", "sweep"])
+def test_what_the_documents_commands_leave_behind_is_not_committed(name: str) -> None:
+    # The first of them is the App's private key.
+    ignored = subprocess.run(
+        ["git", "check-ignore", "--no-index", "-q", name], cwd=ROOT, check=False
+    )
+
+    assert ignored.returncode == 0
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

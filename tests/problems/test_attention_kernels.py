@@ -16,10 +16,13 @@ import pytest
 import torch
 
 from runner.problem import Problem, load_problem
-from tests.bench.attention_report import attention_folders
 
 ROOT = Path(__file__).parents[2]
-FOLDERS = attention_folders(ROOT / "problems")
+FOLDERS = [
+    folder
+    for folder in sorted(path for path in (ROOT / "problems").iterdir() if path.is_dir())
+    if load_problem(folder).family == "attention" and (folder / "kernel.py").exists()
+]
 
 IN_BFLOAT16 = """
 import sys
@@ -40,7 +43,7 @@ for folder in map(Path, sys.argv[1:]):
         check(problem, case, entry)
     print(folder.name)
 """
-NO_KEY = """
+NO_KEY_CACHED = """
 import sys, torch
 from pathlib import Path
 from runner.testing import load_entry
@@ -54,6 +57,21 @@ o = entry(q, cache, cache, table, torch.tensor([0, 1, 20], dtype=torch.int32))
 assert torch.equal(o[0], torch.zeros_like(o[0])), o[0]
 assert torch.equal(o[1, 0], cache[2, 0].expand(8, 64)), o[1]
 assert torch.isfinite(o).all()
+"""
+
+
+PADDING = """
+import sys, torch
+from pathlib import Path
+from runner.testing import load_entry
+
+entry = load_entry(Path(sys.argv[1]))
+q, k, v = torch.randn(3, 2, 1, 130, 80, dtype=torch.bfloat16)
+lengths = torch.tensor([[70, 0, 3], [0, 0, 0]], dtype=torch.int32)
+o = entry(q, k, v, lengths)
+assert torch.equal(o[0, :, 73:], torch.zeros_like(o[0, :, 73:])), o[0, :, 73:]
+assert torch.equal(o[1], torch.zeros_like(o[1])), o[1]
+assert torch.isfinite(o).all() and (o[0, :, :73] != 0).any(-1).all()
 """
 
 
@@ -77,8 +95,12 @@ def test_every_kernel_is_right_in_bfloat16() -> None:
     assert done.stdout.split() == [folder.name for folder in FOLDERS]
 
 
-def test_a_query_without_any_key_is_zero() -> None:
-    done = run_interpreted(NO_KEY, str(ROOT / "problems" / "paged_decode_attention"))
+@pytest.mark.parametrize(
+    ("slug", "script"),
+    [("paged_decode_attention", NO_KEY_CACHED), ("document_mask_attention", PADDING)],
+)
+def test_a_query_without_any_key_is_zero(slug: str, script: str) -> None:
+    done = run_interpreted(script, str(ROOT / "problems" / slug))
     assert done.returncode == 0, done.stderr
 
 

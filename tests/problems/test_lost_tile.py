@@ -10,12 +10,17 @@ from pathlib import Path
 
 import pytest
 
+from bot.demo.stage import TRANSCRIPTS
 from runner.contract import Candidate, EvaluationStatus
 from runner.errors import SandboxUnavailable
+from runner.extract import extract_candidate
+from runner.model.transcript import read_transcript
 from runner.problem import load_problem
 from runner.verifier import Verifier, VerifyOptions
 
 FOLDER = Path(__file__).parents[2] / "problems" / "relative_position_attention"
+# Its last answer names the tiles in one line, and is right as it stands.
+TRANSCRIPT = TRANSCRIPTS / "relative_position_attention.jsonl"
 ALL_TILES = "full = S // BLOCK_N * BLOCK_N"
 FIRST_TILE = "full = tl.minimum(S // BLOCK_N * BLOCK_N, BLOCK_N)"
 
@@ -23,10 +28,14 @@ FIRST_TILE = "full = tl.minimum(S // BLOCK_N * BLOCK_N, BLOCK_N)"
 # Seeds at which the rotating distributions alone let the kernel pass.
 @pytest.mark.parametrize("seed", [1, 3])
 def test_a_kernel_that_loses_a_tile_of_late_keys_is_found_out(seed: int) -> None:
-    source = (FOLDER / "kernel.py").read_text()
+    problem = load_problem(FOLDER)
+    answer = read_transcript(TRANSCRIPT)[-1].content
+    right = extract_candidate(answer, entry=problem.entry, attempt=1, cut=False)
+    assert isinstance(right, Candidate)
+    source = right.source
     assert source.count(ALL_TILES) == 1
     try:
-        verifier = Verifier(load_problem(FOLDER), VerifyOptions(seed=seed))
+        verifier = Verifier(problem, VerifyOptions(seed=seed))
     except SandboxUnavailable as error:
         pytest.skip(str(error))
     with verifier:

@@ -95,5 +95,5 @@ def test_missing_triton_says_what_to_install(monkeypatch):
         raise environment.importlib.metadata.PackageNotFoundError(package)
 
     monkeypatch.setattr(environment.importlib.metadata, "version", missing)
-    with pytest.raises(RunnerError, match=r"pip install 'kernelwright\[runner\]'"):
+    with pytest.raises(RunnerError, match=r"pip install '\.\[runner\]'"):
         collect_environment(device="cpu", sandbox="none")

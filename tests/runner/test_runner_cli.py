@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import argparse
+import errno
 import json
 
 import pytest
 
 from runner import cli, doctor
 from runner.argument_values import budget_s
+from runner.arguments import make_parser
 from runner.bundle import pack_bundle, read_bundle
 from runner.contract import KernelRequest, Outcome, sha256_hex
 from runner.errors import ReferenceFailed, SandboxUnavailable
@@ -325,7 +328,8 @@ def test_misuse_is_exit_2(arguments, capsys):
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds"), [("15m", 900), ("90s", 90), ("1h", 3600), ("0.5m", 30), (" 2m ", 120)]
+    ("text", "seconds"),
+    [("15m", 900), ("90s", 90), ("1h", 3600), ("0.5m", 30), (" 2m ", 120), ("1h30m", 5400)],
 )
 def test_reads_budgets(text, seconds):
     assert budget_s(text) == seconds
@@ -335,3 +339,105 @@ def test_reads_budgets(text, seconds):
 def test_doctor_exit_code_says_whether_anything_can_be_verified(monkeypatch, works, code):
     monkeypatch.setattr(doctor, "run_doctor", lambda *, as_json: works)
     assert run("doctor", "--json") == code
+
+
+@pytest.mark.parametrize("text", ["", "m", "1m1h", "1h30", "30m30m", "1h30m x", "-1m", "1e3s"])
+def test_refuses_what_is_no_time(text):
+    with pytest.raises(argparse.ArgumentTypeError, match="is not a time such as"):
+        budget_s(text)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["frobnicate"],
+        ["verify", "here", "there"],
+        ["verify", "here", "--timeout", "0"],
+        ["generate", "here", "--out", "out", "--budget", "soon"],
+        ["sweep"],
+    ],
+)
+def test_misuse_is_one_line_that_says_where_help_is(arguments, capsys):
+    assert run(*arguments) == 2
+    assert " --help" in one_complaint(capsys)
+
+
+def commands():
+    (choice,) = [a for a in make_parser()._actions if isinstance(a, argparse._SubParsersAction)]
+    return choice.choices.items()
+
+
+@pytest.mark.parametrize(("name", "command"), commands())
+def test_help_says_what_a_command_and_each_of_its_arguments_is_for(name, command):
+    assert command.description
+    assert [action.dest for action in command._actions if not action.help] == []
+
+
+def test_help_names_every_kind_of_model():
+    text = " ".join(dict(commands())["generate"].format_help().split())
+    assert all(
+        kind in text for kind in ("deepseek", "nim", "vllm", "openai:", "record:", "replay:")
+    )
+
+
+def test_a_request_that_is_not_there_is_said_in_words(tmp_path, capsys):
+    asked = ("generate", "--request", tmp_path / "none.json", "--model", "x", "--out", tmp_path)
+    assert run(*asked) == 2
+    assert one_complaint(capsys).endswith("none.json: No such file or directory")
+
+
+def test_a_folder_that_is_not_there_is_one_line(tmp_path, capsys):
+    assert run("verify", tmp_path / "none") == 2
+    assert "there is no folder" in one_complaint(capsys)
+
+
+def test_a_file_in_place_of_a_problem_folder_is_said(double_it_folder, capsys):
+    assert run("verify", double_it_folder / "reference.py") == 2
+    assert "is a file: name the folder that has problem.toml" in one_complaint(capsys)
+
+
+def test_a_spec_that_is_a_folder_is_said_in_words(double_it_folder, capsys):
+    (double_it_folder / "problem.toml").unlink()
+    (double_it_folder / "problem.toml").mkdir()
+    assert run("verify", double_it_folder) == 2
+    assert "problem.toml: cannot be read: Is a directory" in one_complaint(capsys)
+
+
+def test_a_transcript_without_an_answer_is_no_run(double_it_folder, tmp_path, capsys):
+    (tmp_path / "none.jsonl").write_text("")
+    asked = ("--model", f"replay:{tmp_path / 'none.jsonl'}", "--out", tmp_path / "out")
+    assert run("generate", double_it_folder, *asked) == 2
+    assert "holds no answer" in one_complaint(capsys)
+    assert not [path for path in tmp_path.glob("out/**/*") if path.is_file()]
+
+
+def test_a_night_over_one_problem_in_place_of_all_is_misuse(double_it_folder, tmp_path, capsys):
+    assert run("reverify", double_it_folder, "--out", tmp_path / "night", "--device", "cpu") == 2
+    assert "is one problem: name the folder above it" in one_complaint(capsys)
+    assert not (tmp_path / "night").exists()
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "No space left on device"),
+        (PermissionError(errno.EACCES, "Permission denied", "x/y"), "x/y: Permission denied"),
+    ],
+)
+def test_a_fault_of_the_disk_is_said_without_its_number(monkeypatch, fault, words, capsys):
+    def fail(arguments, settings):
+        raise fault
+
+    monkeypatch.setitem(cli._COMMANDS, "doctor", fail)
+    assert run("doctor") == 2
+    assert one_complaint(capsys) == f"kernelwright: {words}"
+
+
+def test_a_recording_that_cannot_be_written_is_known_before_an_answer_is_paid_for(
+    machine, double_it_folder, transcript, tmp_path, capsys
+):
+    (tmp_path / "kept.jsonl").symlink_to(tmp_path / "none" / "kept.jsonl")
+    model = f"record:{tmp_path / 'kept.jsonl'}:replay:{transcript}"
+    asked = ("--model", model, "--out", tmp_path / "out")
+    assert run("generate", double_it_folder, *asked) == 2
+    assert "cannot record to" in one_complaint(capsys)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import sys
 
 import pytest
 
+from runner import verify_command
 from runner.contract import Candidate, sha256_hex
 from tests.fakes.command_line import one_complaint, run
 from tests.fakes.measured import measured
@@ -119,6 +122,41 @@ def test_a_page_that_cannot_be_written_is_known_before_the_verdict(
 ):
     assert run("verify", kernel, "--html", tmp_path / "no" / "such" / "why.html") == 2
     assert "cannot write" in one_complaint(capsys)
+    assert machine.options is None
+
+
+def test_a_verdict_without_a_sandbox_says_so(machine, kernel, monkeypatch, cpu_environment, capsys):
+    machine.verdicts = ["PASSED"]
+    bare = cpu_environment.model_copy(update={"sandbox": "none"})
+    there = sys.modules["runner.environment"]
+    monkeypatch.setattr(there, "collect_environment", lambda *, device, sandbox: bare)
+    assert run("verify", kernel) == 0
+    assert "sandbox: none" in capsys.readouterr().out
+
+
+def test_a_verdict_in_a_sandbox_says_nothing_of_it(machine, kernel, capsys):
+    machine.verdicts = ["PASSED"]
+    assert run("verify", kernel) == 0
+    assert "sandbox: none" not in capsys.readouterr().out
+
+
+def test_a_page_that_cannot_be_written_after_all_leaves_the_verdict(
+    machine, kernel, tmp_path, monkeypatch, capsys
+):
+    def full(path, text):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(verify_command, "write_atomically", full)
+    machine.verdicts = ["PASSED"]
+    assert run("verify", kernel, "--html", tmp_path / "why.html") == 2
+    captured = capsys.readouterr()
+    assert captured.out.startswith("PASSED  double_it")
+    assert "cannot write" in captured.err
+
+
+def test_a_page_that_is_a_folder_is_known_before_the_verdict(machine, kernel, tmp_path, capsys):
+    assert run("verify", kernel, "--html", tmp_path) == 2
+    assert one_complaint(capsys).endswith("it is a folder")
     assert machine.options is None
 
 

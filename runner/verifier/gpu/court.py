@@ -141,6 +141,11 @@ class GpuCourt:
         if self._reference is None:
             raise RunnerError("the verifier is closed")
         started = time.monotonic()
+        if self._oracle is not None:
+            # Two truths at once may be more than a shared GPU holds; what the loop's oracle still
+            # answers, it makes again.
+            self._oracle.close()
+            torch.cuda.empty_cache()
         with self._lock.checking():
             cases = plan_memory(self._problem, self._all_cases(seed)).cases
             oracle = self._make_oracle(cases, self._reference)

@@ -33,7 +33,7 @@ NAMES = ["relu", "dot", "bias", "silu"]
 def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """A head that does no work, and two nodes that do one job at a time each."""
     if importlib.util.find_spec("ray") is None:
-        pytest.skip("needs Ray: pip install 'kernelwright[cluster]'")
+        pytest.skip("needs Ray: make cluster")
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
     from ray.cluster_utils import Cluster
@@ -148,7 +148,7 @@ def test_a_cluster_that_nobody_named_is_told() -> None:
 
 def test_a_missing_ray_is_told_with_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(RunnerError, match=r"pip install 'kernelwright\[cluster\]'"):
+    with pytest.raises(RunnerError, match=r"pip install '\.\[cluster\]'"):
         open_executor("ray", {"RAY_ADDRESS": "127.0.0.1:1"})
 
 

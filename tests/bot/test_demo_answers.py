@@ -1,4 +1,4 @@
-"""The last answer of each transcript keeps what its review asked for."""
+"""The demo's recorded answers: well-formed, and the last one keeps what its review asked for."""
 
 from __future__ import annotations
 
@@ -10,22 +10,24 @@ from typing import Any
 
 import pytest
 
-from runner.contract import Candidate
+from bot.demo.reviews import REVIEWS
+from bot.demo.stage import TRANSCRIPTS
+from runner.contract import Candidate, TokenUsage
 from runner.extract import extract_candidate
+from runner.model.transcript import read_transcript
 from runner.problem import load_problem
 
 PROBLEMS = Path(__file__).parents[2] / "problems"
-NAMES = ["relative_position_attention", "rms_norm"]
+NAMES = sorted(REVIEWS)
 # Normal inputs give results below 16, where float16 rounds by 1/256 at most.
 MAX_ERROR = 1 / 256
 
 
 def last_kernel(name: str) -> str:
-    """The source of the kernel in the transcript's last line."""
-    folder = PROBLEMS / name
-    line = (folder / "transcript.jsonl").read_text(encoding="utf-8").splitlines()[-1]
-    entry = load_problem(folder).entry
-    candidate = extract_candidate(json.loads(line)["content"], entry=entry, attempt=1, cut=False)
+    """The source of the kernel in the last answer."""
+    last = read_transcript(TRANSCRIPTS / f"{name}.jsonl")[-1]
+    entry = load_problem(PROBLEMS / name).entry
+    candidate = extract_candidate(last.content, entry=entry, attempt=1, cut=False)
     assert isinstance(candidate, Candidate)
     return candidate.source
 
@@ -50,6 +52,17 @@ def calls(
     assert done.returncode == 0, done.stderr[-2000:]
     found: dict[str, Any] = json.loads(done.stdout)
     return found
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_four_attempts_and_two_more_after_the_review(name: str) -> None:
+    entries = read_transcript(TRANSCRIPTS / f"{name}.jsonl")
+    wanted = [(0, 1), (0, 2), (0, 3), (0, 4), (1, 1), (1, 2)]
+    assert [(entry.generation, entry.attempt) for entry in entries] == wanted
+    assert {entry.model for entry in entries} == {"handwritten"}
+    assert all(entry.reasoning for entry in entries)
+    # Nobody counted tokens, so no figure stands there.
+    assert all(entry.usage == TokenUsage() for entry in entries)
 
 
 def test_refuses_what_it_cannot_handle_with_a_value_error(calls: dict[str, Any]) -> None:
