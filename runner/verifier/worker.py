@@ -59,11 +59,11 @@ def _prepare(settings: Job, ask: Handler) -> tuple[Handler, Job]:
         handler, facts = cuda.handle, cuda.facts
     else:
         handler, facts = _prepare_cpu(role, *settings["arenas"][0])
-    lock_down(threads=_needs_threads(role))
+    lock_down(threads=needs_threads(role))
     return handler, facts
 
 
-def _needs_threads(role: str) -> bool:
+def needs_threads(role: str) -> bool:
     """CUDA does, and the reference's PyTorch; the interpreter works in one. So does the compiler
     since Triton 3.6: before, MLIR makes some, and can be told not to."""
     if role == "compiler":
