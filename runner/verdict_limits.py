@@ -54,6 +54,10 @@ def what_was_not_checked(
         ]
     if environment is not None and environment.sandbox == "none":
         limits.append("Nothing contained the kernel: it ran without a sandbox, as was allowed.")
+    if any(row.part == "buffer" for row in problem.inputs):
+        limits.append(
+            "What a call leaves in its buffers, a norm's statistics: what it returns is compared."
+        )
     limits.append(
         "Sizes and inputs other than those compared: tests find faults, they do not prove that "
         "there are none."

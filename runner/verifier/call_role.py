@@ -7,6 +7,7 @@ may be asked to run in float64 throughout, whatever it casts to by itself.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -63,7 +64,10 @@ class CallRole:
         """Make the module of a class before it is called, and before its inputs are there."""
         if not isinstance(self.entry, ModuleEntry):
             raise RuntimeError("build without a class")  # noqa: TRY004 - an order of jobs
-        return {"ok": True, "binding": self.entry.build(job["seed"], self._arena.device)}
+        made = self.entry.build(
+            job["seed"], self._arena.device, draws=job["draws"], fixed=job["fixed"]
+        )
+        return {"ok": True, "binding": made}
 
     def _configure(self, config: dict[str, Any]) -> dict[str, Any]:
         """Give the module's CONFIG another value (`runner.tune`): for ranking, never a verdict."""
@@ -78,13 +82,22 @@ class CallRole:
             raise RuntimeError("call before load")
         inputs = [self._arena.tensor(Slot.from_json(row)) for row in job["inputs"]]
         facts: dict[str, Any] = {}
+        lying = [_lie(tensor) for tensor in inputs]
+        if isinstance(entry, ModuleEntry):
+            entry.match(inputs)
         torch.manual_seed(job["seed"])
         if self._tracer is not None:
-            returned, facts = self._call_guarded(lambda: entry(*inputs), job["seed"])
+            idle = job.get("idle") is True  # only a Tracer is asked for it
+            with self._tracer.idle() if idle else nullcontext():
+                returned, facts = self._call_guarded(lambda: entry(*inputs), job["seed"])
         elif job["precise"]:
             returned = call_in_float64(entry, inputs)
         else:
             returned = entry(*inputs)
+        if isinstance(entry, ModuleEntry):
+            facts["unmatched"] = entry.unmatched()
+        # The memory stays as it is where a tensor is only pointed elsewhere; its owner's does not.
+        facts["moved"] = [n for n, due in enumerate(lying) if _lie(inputs[n]) != due]
         return {"ok": True, **self.hand_over(returned, job["outputs_at"]), **facts}
 
     def _call_guarded(self, call: Callable[[], Any], seed: int) -> tuple[Any, dict[str, Any]]:
@@ -122,6 +135,10 @@ def set_deterministic(on: bool) -> None:
     """`torch.use_deterministic_algorithms(on, warn_only=True)`, which would import the compiler
     for the sake of one of its settings: 3 s of a worker's start."""
     torch._C._set_deterministic_algorithms(on, warn_only=True)
+
+
+def _lie(tensor: torch.Tensor) -> tuple[Any, ...]:
+    return tensor.data_ptr(), tensor.dtype, tuple(tensor.shape), tuple(tensor.stride())
 
 
 def _type_name(value: Any) -> str:

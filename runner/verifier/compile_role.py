@@ -15,12 +15,14 @@ from typing import Any
 
 import torch
 from triton.backends.nvidia import compiler as nvidia
+from triton.runtime.autotuner import Autotuner
 from triton.runtime.jit import JITFunction
 
-from runner.verifier import standin_driver
+from runner.verifier import code_path, standin_driver
 from runner.verifier.arena import Arena, Slot, torch_dtype
 from runner.verifier.compile_errors import describe_compile_error
 from runner.verifier.foreign import ForeignCode
+from runner.verifier.modules.entry import ModuleEntry
 
 # Host code may look at small tensors; larger ones have a shape and no memory.
 MAX_REAL_BYTES = 256 << 20
@@ -36,9 +38,14 @@ class CompileRole:
         self._launches: list[dict[str, Any]] = []
         self._failures: list[BaseException] = []
         self._tuning = 0
+        self._seen: code_path.Blocks = {}  # by the compilation under way
+        self._seen_in: dict[str, code_path.Blocks] = {}  # by each kernel's hash
+        self._blocks: code_path.Blocks = {}  # of all that one job launches or tries
+        code_path.record_compiler(self._seen)
         self._compiling = False
         standin_driver.install(self._try_config)
         self._hook_launches()
+        self._hook_autotuning()
         # Triton 3.4 asks ptxas for its version at every compilation; a locked-down worker cannot.
         nvidia.get_ptxas = functools.cache(nvidia.get_ptxas)
         ptxas = _PtxasCommand()
@@ -67,13 +74,18 @@ class CompileRole:
             raise RuntimeError("compile before load")
         self._launches.clear()
         self._failures.clear()
+        self._blocks.clear()
         self._compiling = False
         inputs = _make_inputs([Slot.from_json(row) for row in job["inputs"]])
+        if isinstance(entry, ModuleEntry):
+            entry.build(0, inputs[0].device)
+        torch.manual_seed(0)  # host code that draws a number draws the one of `path_on_zeros`
         entry(*inputs)
         if self._failures:
             # The candidate swallowed its compiler's error: that is its failure all the same.
             return self._describe(self._failures[0], compiling=True)
-        return {"ok": True, "kernels": self._hand_over()}
+        blocks = code_path.to_json(self._blocks)
+        return {"ok": True, "kernels": self._hand_over(), "blocks": blocks}
 
     def _hand_over(self) -> list[dict[str, Any]]:
         """Put each PTX text into the arena once; rows say where."""
@@ -96,6 +108,7 @@ class CompileRole:
 
         def run(function: Any, *args: Any, grid: Any, warmup: bool, **kwargs: Any) -> Any:
             self._compiling = True
+            self._seen.clear()
             try:
                 kernel = compile_and_launch(function, *args, grid=grid, warmup=True, **kwargs)
             except Exception as error:
@@ -103,20 +116,41 @@ class CompileRole:
                     self._failures.append(error)
                 raise
             self._compiling = False
+            self._note_blocks(kernel.hash)
             metadata = kernel.metadata
+            sizes = _concrete_grid(function, grid, args, kwargs)
+            called = (function.fn, function.arg_names)
+            code_path.note_launch(self._blocks, called, args, kwargs, sizes)
             self._launches.append(
                 {
                     "kernel": function.fn.__name__,
                     "shared_bytes": int(metadata.shared),
                     "num_warps": int(metadata.num_warps),
                     "num_stages": int(metadata.num_stages),
-                    "grid": _concrete_grid(function, grid, args, kwargs),
+                    "grid": sizes,
                     "ptx": kernel.asm["ptx"],
                 }
             )
             return kernel
 
         JITFunction.run = run
+
+    def _note_blocks(self, kernel_hash: str) -> None:
+        """What the compiler took in for this launch; a kernel that is known is not compiled."""
+        if self._seen:
+            self._seen_in[kernel_hash] = {key: set(value) for key, value in self._seen.items()}
+        for digest, numbers in self._seen_in.get(kernel_hash, {}).items():
+            self._blocks.setdefault(digest, set()).update(numbers)
+
+    def _hook_autotuning(self) -> None:
+        """Every workload tries every configuration: the interpreter may run any of them."""
+        tuned_run = Autotuner.run
+
+        def run(tuner: Any, *args: Any, **kwargs: Any) -> Any:
+            tuner.cache.clear()
+            return tuned_run(tuner, *args, **kwargs)
+
+        Autotuner.run = run
 
     def _try_config(self, call: Callable[[], Any], quantiles: Sequence[float]) -> list[float]:
         """Compile one autotuning configuration: one that cannot launch is never the best."""

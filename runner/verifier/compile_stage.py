@@ -11,7 +11,7 @@ import re
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from runner.contract import Candidate, EvaluationStatus, KernelResources, Workload
@@ -20,6 +20,7 @@ from runner.verifier.arena import Arena
 from runner.verifier.assembler import Assembler, AssemblyFailed
 from runner.verifier.finding import KERNEL_FILE, Finding, error_text, first_line, trim
 from runner.verifier.inputs import NORMAL, Case
+from runner.verifier.integrity import blocks_of
 from runner.verifier.layouts import CONTIGUOUS, input_slots
 from runner.verifier.modules.job import entry_job
 from runner.verifier.process import WorkerFailed, WorkerProcess
@@ -35,7 +36,8 @@ _DIAGNOSTIC = re.compile(rf"{re.escape(KERNEL_FILE)}:(\d+):\d+: (?:error|remark)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compiled:
-    """What compilation found. `kernels`: the names launched, by workload.
+    """What compilation found. `kernels`, `blocks`: the names launched, and the blocks of code
+    that the compiler took in, by workload.
 
     `crashed`: the process failed, and only the sweep can tell the compiler's fault from the
     candidate's own. `early`: the finding came before the first workload was compiled.
@@ -46,6 +48,7 @@ class Compiled:
     early: bool = False
     resources: tuple[KernelResources, ...] = ()
     kernels: Mapping[str, frozenset[str]]
+    blocks: Mapping[str, frozenset[str]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
 
@@ -71,6 +74,7 @@ class CompileStage:
         self._cases = tuple(cases)
         self._resources: list[KernelResources] = []
         self._kernels: dict[str, frozenset[str]] = {}
+        self._blocks: dict[str, frozenset[str]] = {}
         self._notes: dict[str, None] = {}
         self._crashed = False
         self.first_done = threading.Event()
@@ -87,6 +91,7 @@ class CompileStage:
             early=finding is not None and not self._kernels,
             resources=tuple(self._resources),
             kernels=self._kernels,
+            blocks=self._blocks,
             notes=tuple(self._notes),
         )
 
@@ -149,6 +154,8 @@ class CompileStage:
             names.add(str(row["kernel"]))
         known = self._kernels.get(str(workload), frozenset())
         self._kernels[str(workload)] = known | names
+        taken = self._blocks.get(str(workload), frozenset())
+        self._blocks[str(workload)] = taken | blocks_of(reply)
         return None
 
     def _take(self, row: Any, case: Case, deadline: float) -> Finding | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import secrets
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 
 from runner.contract import Candidate, Evaluation
 from runner.errors import ReferenceFailed, RunnerError
@@ -16,19 +17,23 @@ from runner.tune.declaration import Declaration
 from runner.verifier.arena import Arena
 from runner.verifier.assembler import Assembler
 from runner.verifier.compile_stage import Compiled, CompileStage
+from runner.verifier.finding import Finding
 from runner.verifier.inputs import Case, plan_cases
+from runner.verifier.layouts import input_slots
 from runner.verifier.modules.room import refuse_what_does_not_fit
 from runner.verifier.options import VerifyOptions
 from runner.verifier.oracle import Oracle, arena_bytes
 from runner.verifier.pool import WorkerPool
 from runner.verifier.process import Role, Start, WorkerProcess
 from runner.verifier.sandbox import Sandbox
+from runner.verifier.second_look import path_on_zeros
 from runner.verifier.sweep import Sweep, Swept
-from runner.verifier.verdict import conclude, stops
+from runner.verifier.verdict import conclude, shown_another, stops, unequal_blocks
 
 _CLOSED = "the verifier was closed before the verdict"
 _PTX_BYTES = 64 << 20  # of all kernels of one workload; the memfd is sparse
 _KEEP_BYTES = 4 << 30
+_MOST_ASKED = 3  # workloads asked again where interpreter and compiler differ
 # The reference lives as long as the verifier; each of its calls has a deadline of its own.
 _REFERENCE_CPU_S = 24 * 3600.0
 
@@ -167,6 +172,9 @@ class CpuCourt:
                 stage.first_done.wait()
                 compiler.kill()
             compiled, times["compile"] = future.result()
+            finding = self._compare_paths((compiled, swept), runner, oracle, deadline)
+            if finding is not None:
+                swept = replace(swept, finding=finding, checks=())
             return compiled, swept
         finally:
             compiler.kill()
@@ -175,6 +183,25 @@ class CpuCourt:
             self._pool.retire(compiler)
             if runner is not None:
                 self._pool.retire(runner)
+
+    def _compare_paths(
+        self, found: tuple[Compiled, Swept], runner: WorkerProcess, oracle: Oracle, deadline: float
+    ) -> Finding | None:
+        """Host code may read its inputs, and these were zeros where it was compiled: where it took
+        another path it is asked again, with those."""
+        compiled = found[0]
+        for workload in unequal_blocks(*found)[:_MOST_ASKED]:
+            case = next(case for case in oracle.cases if str(case.workload) == workload)
+            slots = input_slots(self._problem, case)
+            idle, ran = (
+                path_on_zeros(self._problem, runner, slots, deadline, idle=alone)
+                for alone in (True, False)
+            )
+            seen = compiled.blocks.get(workload, frozenset())
+            finding = shown_another(workload, seen, idle, ran)
+            if finding is not None:
+                return finding
+        return None
 
     def _compile_stage(self, compiler: WorkerProcess, oracle: Oracle) -> CompileStage:
         if self._assembler is None:

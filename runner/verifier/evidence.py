@@ -6,6 +6,7 @@ Owns sentences and rows for people and for the model. Decides nothing.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from runner.contract import Check, EvaluationStatus, OutputError
@@ -96,6 +97,19 @@ def _list(names: set[str]) -> str:
 def on_case(case: Case) -> str:
     """Where something happened, for the end of a sentence."""
     return f"on a held-out workload, {case}" if case.held_out else f"on {case}"
+
+
+def nobody_has(finding: Finding, reply: dict[str, Any]) -> Finding:
+    """`finding` of a module that has no parameter for values it was to get, and what to do."""
+    rows = reply.get("unmatched")
+    names = [first_line(str(name), 100) for name in rows[:8]] if isinstance(rows, list) else []
+    if not names:
+        return finding
+    told = (
+        f"It has no parameter for {', '.join(names)}, which every new layer begins with the same: "
+        "keep one of that shape, so that trained values have a place."
+    )
+    return replace(finding, detail=f"{told}\n{finding.detail}")
 
 
 def raised(reply: dict[str, Any], stage: str, when: str) -> Finding:

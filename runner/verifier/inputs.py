@@ -33,6 +33,7 @@ class Case:
     `held_out`: the workload is not in the spec. `layout`: how the inputs lie that may have any
     strides (`runner.verifier.layouts`). `module_seed`: of a module's parameters and of what it
     draws while it runs, where several cases have it in common; None: it follows from `seed`.
+    `draw_seed`: of what it draws alone, where cases differ in how much was drawn before.
     """
 
     workload: Workload
@@ -41,6 +42,7 @@ class Case:
     held_out: bool = False
     layout: str = CONTIGUOUS
     module_seed: int | None = None
+    draw_seed: int | None = None
 
     def __str__(self) -> str:
         layout = "" if self.layout == CONTIGUOUS else f", {self.layout}"
@@ -133,7 +135,12 @@ def _module_cases(problem: Problem, seed: int, *, quick: bool) -> tuple[Case, ..
     names += [WIDER] if form is not None and form.recipe.free else []
     names += [OTHER_PARAMETERS] if any(row.part == "parameter" for row in problem.inputs) else []
     return tuple(
-        Case(workload=workload, distribution=name, seed=_derive(seed, str(workload), name))
+        Case(
+            workload=workload,
+            distribution=name,
+            seed=_derive(seed, str(workload), name),
+            draw_seed=_derive(seed, "draws"),
+        )
         for workload in problem.tests
         for name in names
     )

@@ -107,6 +107,7 @@ _PARTS: Mapping[str, Mapping[str, int]] = {
     "batch_norm": {"add_": 1},  # the count of batches
     "bernoulli_": {"div_": 1, "mul": 1},  # dropout
 }
+LAUNCH = "launch"  # among the blocks that a worker reports: with what a kernel was called
 # Host code may look at a length or two; element by element is arithmetic in Python.
 _READS = "_local_scalar_dense"
 _MAX_READS = 16
@@ -129,12 +130,16 @@ class Overrun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What a worker reports of one call, made safe: names and counts only."""
+    """What a worker reports of one call, made safe: names and counts only.
+
+    `blocks`: of its kernels, those that ran in the interpreter.
+    """
 
     launches: Mapping[str, int]
     operations: Mapping[str, int]
     configs: Mapping[str, str]
     overruns: tuple[Overrun, ...] = ()
+    blocks: frozenset[str] = frozenset()
 
     @classmethod
     def from_reply(cls, reply: Mapping[str, Any]) -> Facts:
@@ -146,6 +151,7 @@ class Facts:
             operations=_counts(reply.get("operations")),
             configs={str(name)[:100]: str(text)[:300] for name, text in list(rows)[:32]},
             overruns=_overruns(reply.get("overruns")),
+            blocks=blocks_of(reply),
         )
 
 
@@ -248,6 +254,26 @@ def _judge_library(operations: Mapping[str, int], library_ops: Sequence[str]) ->
 def _cheated(summary: str, detail: str) -> Finding:
     return Finding(
         status=EvaluationStatus.CHEATED, stage="integrity", summary=summary, detail=detail
+    )
+
+
+def moved_of(reply: Mapping[str, Any], names: Sequence[str]) -> list[str]:
+    """The inputs whose tensors a worker found pointing elsewhere, or of another form."""
+    rows = reply.get("moved")
+    numbers = rows if isinstance(rows, list) else []
+    return [name for number, name in enumerate(names) if number in numbers]
+
+
+def blocks_of(reply: Mapping[str, Any]) -> frozenset[str]:
+    """The blocks of its kernels that a worker reports (`code_path`), each as one word."""
+    rows = reply.get("blocks")
+    pairs = list(rows.items())[:500] if isinstance(rows, dict) else []
+    return frozenset(
+        f"{str(digest)[:64]}:{number}"
+        for digest, numbers in pairs
+        if isinstance(numbers, list)
+        for number in numbers[:100_000]
+        if type(number) is int
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
@@ -19,7 +19,7 @@ from runner.verifier.arena import end_of, lay_out, torch_dtype
 from runner.verifier.bytewise import same_bytes
 from runner.verifier.inputs import Case, make_inputs
 from runner.verifier.layouts import SECOND_START, behind, input_slots
-from runner.verifier.modules.values import is_optional
+from runner.verifier.modules.values import fixed_parameters, is_optional
 from runner.verifier.numerics import Expected, compute_noise, disturb, expect
 from runner.verifier.process import WorkerProcess
 from runner.verifier.reference import Reference, TooLarge, is_out_of_memory
@@ -80,6 +80,7 @@ class Oracle:
     ) -> None:
         self.cases = tuple(cases)
         self.too_large: dict[str, str] = {}
+        self.fixed: frozenset[str] = frozenset()  # parameters that no seed makes differ
         self._problem = problem
         self._device = worker.arena.device
         self.reference = Reference(problem, worker, timeout_s)
@@ -111,6 +112,7 @@ class Oracle:
                         undefined.add(_key(case))
                         continue
                     if not checked_twice:
+                        self.fixed = fixed_parameters(self._problem, case, self._device)
                         self._run_again(prepared)
                         checked_twice = True
                     gate.take(prepared.inputs, prepared.expected, self._rounded(prepared, gate))
@@ -154,6 +156,12 @@ class Oracle:
         except TooLarge as error:
             raise ReferenceFailed(f"on {case}: {error.reason}") from error
 
+    @property
+    def fixed_states(self) -> frozenset[str]:
+        """The fixed parameters by their names in the reference's state."""
+        rows = self._problem.inputs
+        return frozenset(row.state for row in rows if row.name in self.fixed and row.state)
+
     def close(self) -> None:
         """Give back what is kept; a later `case` makes it again."""
         self._kept.clear()
@@ -185,9 +193,8 @@ class Oracle:
 
         A module may draw numbers from PyTorch's generator: under one seed they are the same.
         """
-        again = Case(
-            workload=prepared.case.workload,
-            distribution=prepared.case.distribution,
+        again = replace(
+            prepared.case,
             seed=prepared.case.seed ^ (2 if self._problem.module is None else 0),
         )
         seeded = "" if self._problem.module is None else " under the same seed"

@@ -19,7 +19,7 @@ from runner.verifier.arena import Slot, dtype_name, lay_out, settle, torch_dtype
 from runner.verifier.bytewise import same_bytes
 from runner.verifier.finding import first_line
 from runner.verifier.inputs import Case
-from runner.verifier.modules.job import call_seed, entry_job, kept_inputs
+from runner.verifier.modules.job import build_job, call_seed, entry_job, kept_inputs
 from runner.verifier.process import WorkerFailed, WorkerProcess
 
 # What puts one input into its place: (the input, its view in the arena).
@@ -94,9 +94,7 @@ class Reference:
 
     def _build(self, case: Case) -> None:
         if self._problem.module is not None:
-            self._ask(
-                {"op": "build", "seed": call_seed(self._problem, case)}, "while its Model was made"
-            )
+            self._ask(build_job(self._problem, case), "while its Model was made")
 
     def _fill(
         self, inputs: Mapping[str, torch.Tensor], place: Place, *, wide: bool

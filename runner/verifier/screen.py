@@ -108,6 +108,7 @@ class _Names:
     def __init__(self, tree: ast.Module) -> None:
         self.paths: dict[str, str] = {}
         self.imports: list[tuple[int, str]] = []
+        self.modules: set[str] = set()  # further names of what was imported
         for node in ast.walk(tree):
             if isinstance(node, ast.Import):
                 for alias in node.names:
@@ -119,6 +120,15 @@ class _Names:
                 for alias in node.names:
                     self.imports.append((node.lineno, f"{module}.{alias.name}"))
                     self.paths[alias.asname or alias.name] = f"{module}.{alias.name}"
+
+        imported = {path for _, path in self.imports}
+        for node in ast.walk(tree):
+            if (
+                isinstance(node, ast.Assign)
+                and isinstance(node.value, ast.Name | ast.Attribute)
+                and self.resolve(node.value) in imported
+            ):
+                self.modules |= {t.id for t in node.targets if isinstance(t, ast.Name)}
 
     def resolve(self, node: ast.expr) -> str | None:
         """The dotted path of an expression that starts at an import, else None."""
@@ -216,6 +226,12 @@ def _attribute_faults(node: ast.Attribute, names: _Names) -> Iterator[Fault]:
         yield node.lineno, f"uses the private attribute {node.attr}"
     elif node.attr in FORBIDDEN_ATTRIBUTES:
         yield node.lineno, f"uses {path or '.' + node.attr}, which leaves PyTorch and Triton"
+    elif (
+        not isinstance(node.ctx, ast.Load)
+        and isinstance(node.value, ast.Name)
+        and node.value.id in names.modules
+    ):
+        yield node.lineno, f"patches {node.value.id}.{node.attr}"
     elif path is not None:
         if not isinstance(node.ctx, ast.Load):
             yield node.lineno, f"patches {path}"

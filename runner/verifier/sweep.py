@@ -7,7 +7,7 @@ worker says makes a case pass.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -19,6 +19,7 @@ from runner.verifier.bytewise import same_bytes
 from runner.verifier.comparison import compare
 from runner.verifier.evidence import (
     checks_passed,
+    nobody_has,
     on_case,
     raised,
     worker_failed,
@@ -26,15 +27,16 @@ from runner.verifier.evidence import (
 )
 from runner.verifier.finding import KERNEL_FILE, Finding
 from runner.verifier.inputs import NORMAL
-from runner.verifier.integrity import Facts, judge_integrity
+from runner.verifier.integrity import Facts, judge_integrity, moved_of
 from runner.verifier.judgement import compare_outputs, judge_outputs
 from runner.verifier.layouts import POISON, SECOND_START, behind, input_slots, written_outside
-from runner.verifier.modules.job import call_seed, entry_job, kept_inputs
+from runner.verifier.modules.job import build_job, call_seed, entry_job, kept_inputs
 from runner.verifier.modules.values import OTHER_PARAMETERS
 from runner.verifier.oracle import Oracle, PreparedCase
 from runner.verifier.outputs import read_outputs
 from runner.verifier.patterns import describe_sizes
 from runner.verifier.process import WorkerFailed, WorkerProcess
+from runner.verifier.second_look import judge_without_kernels
 
 __all__ = ["Sweep", "Swept", "compare_outputs", "worker_failed"]
 
@@ -44,7 +46,8 @@ _SURVEY_S = 5.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Swept:
-    """What the sweep found: every comparison made, and the kernels launched by workload.
+    """What the sweep found: every comparison made, and the kernels launched, and blocks of their
+    code run, by workload.
 
     `checks`: what was looked at, when all of it was in order.
     """
@@ -54,6 +57,7 @@ class Swept:
     kernels: dict[str, frozenset[str]]
     smoke_s: float | None
     checks: tuple[Check, ...] = ()
+    blocks: dict[str, frozenset[str]] = field(default_factory=dict)
 
 
 class Sweep:
@@ -65,6 +69,7 @@ class Sweep:
         self._oracle = oracle
         self._errors: list[OutputError] = []
         self._kernels: dict[str, frozenset[str]] = {}
+        self._blocks: dict[str, frozenset[str]] = {}
         self._outputs: list[torch.Tensor] = []  # of the last call
         self._calls = 0
         self._binding: object = None  # how a module takes its parameters
@@ -75,8 +80,9 @@ class Sweep:
         smoke_s: float | None = None
         started = time.monotonic()
         cases = self._oracle.cases if finding is None else ()
+        fixed = self._oracle.fixed
         for number, case in enumerate(cases):
-            if case.distribution == OTHER_PARAMETERS and self._binding == "seed":
+            if case.distribution == OTHER_PARAMETERS and self._binding == "seed" and not fixed:
                 continue  # its parameters are its own: those that the seed gave it
             stage = "held-out" if case.held_out else "sweep" if number else "smoke"
             prepared = self._oracle.case(number)
@@ -88,10 +94,13 @@ class Sweep:
                 if finding.status is EvaluationStatus.INCORRECT_NUMERICAL:
                     finding = self._survey(finding, number, deadline)
                 break
+        if finding is None:
+            finding = self._judge_without_kernels(deadline)
         return Swept(
             finding=finding,
             errors=tuple(self._errors),
             kernels=self._kernels,
+            blocks=self._blocks,
             smoke_s=smoke_s,
             checks=checks_passed(cases, self._calls) if finding is None else (),
         )
@@ -126,6 +135,7 @@ class Sweep:
             if name in kept and not same_bytes(arena.tensor(slot), prepared.inputs[name])
         ]  # fmt: skip
         facts = Facts.from_reply(reply)
+        changed += [name for name in moved_of(reply, names) if name not in changed]
         # Bands are looked at last: where inputs have gaps, that overwrites them.
         around = written_outside(arena, slots, start)
         finding = wrote_outside(self._problem, case, stage, facts.overruns, around)
@@ -136,9 +146,13 @@ class Sweep:
         self._outputs = outputs
         rows, finding = judge_outputs(self._problem, prepared, outputs, stage, facts)
         self._errors += rows
+        if finding is not None and case.distribution == OTHER_PARAMETERS:
+            finding = nobody_has(finding, reply)
         if finding is None:
             known = self._kernels.get(str(case.workload), frozenset())
             self._kernels[str(case.workload)] = known | frozenset(facts.launches)
+            ran = self._blocks.get(str(case.workload), frozenset())
+            self._blocks[str(case.workload)] = ran | facts.blocks
             finding = judge_integrity(
                 facts,
                 changed,
@@ -148,14 +162,29 @@ class Sweep:
             )
         return finding
 
+    def _judge_without_kernels(self, deadline: float) -> Finding | None:
+        """On a GPU launches are the driver's: there CUPTI says what they did."""
+        if self._worker.arena.device.type != "cpu" or not self._kernels:
+            return None
+
+        def call(prepared: PreparedCase, slots: dict[str, Slot]) -> dict[str, Any]:
+            return self._call(prepared, slots, deadline, idle=True)
+
+        return judge_without_kernels(self._problem, self._oracle, self._worker.arena, call)
+
     def _call(
-        self, prepared: PreparedCase, slots: dict[str, Slot], deadline: float
+        self,
+        prepared: PreparedCase,
+        slots: dict[str, Slot],
+        deadline: float,
+        *,
+        idle: bool = False,
     ) -> dict[str, Any]:
+        """`idle`: kernels are launched and do nothing."""
         arena = self._worker.arena
         if self._problem.module is not None:
-            reply = self._worker.ask(
-                {"op": "build", "seed": call_seed(self._problem, prepared.case)}, deadline
-            )
+            job = build_job(self._problem, prepared.case, self._oracle.fixed_states)
+            reply = self._worker.ask(job, deadline)
             if reply.get("ok") is not True:
                 return reply
             self._binding = reply.get("binding")
@@ -165,14 +194,15 @@ class Sweep:
             arena.tensor(slot).copy_(prepared.inputs[name])
         settle(arena.device)
         self._calls += 1
-        job = {
+        call = {
             "op": "call",
             "inputs": [slot.to_json() for slot in slots.values()],
             "outputs_at": behind(list(slots.values())),
             "precise": False,
+            **({"idle": True} if idle else {}),
             "seed": call_seed(self._problem, prepared.case),
         }
-        return self._worker.ask(job, deadline)
+        return self._worker.ask(call, deadline)
 
     def _repeat(
         self, prepared: PreparedCase, finding: Finding | None, deadline: float

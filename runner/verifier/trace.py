@@ -9,16 +9,18 @@ from __future__ import annotations
 import math
 import random
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from triton.runtime import interpreter
 from triton.runtime.autotuner import Autotuner
 
-from runner.verifier import standin_driver
+from runner.verifier import code_path, standin_driver
 from runner.verifier.eager_mode import EagerMode
 from runner.verifier.interpreter import mend_interpreter
+from runner.verifier.same_language import SameLanguage
 
 
 class Operations(EagerMode):
@@ -35,6 +37,10 @@ class Operations(EagerMode):
         return func(*args, **(kwargs or {}))
 
 
+class _Idle(Exception):
+    """Ends a launch before its first program."""
+
+
 class Tracer:
     """Hooks Triton's interpreter once; `run` then traces one call at a time."""
 
@@ -42,8 +48,12 @@ class Tracer:
         self._operations: Counter[str] = Counter()
         self._launches: Counter[str] = Counter()
         self._configs: dict[str, str] = {}
+        self._idle = False
         self._draw = random.Random(0)  # noqa: S311 - picks a configuration, protects nothing
+        self._ran: code_path.Blocks = {}
         mend_interpreter()
+        code_path.record_interpreter(self._ran)
+        self._language = SameLanguage()
         standin_driver.install(self._pretend_to_time)
         self._hook_launches()
         self._hook_autotuning()
@@ -51,7 +61,7 @@ class Tracer:
 
     def run(self, call: Callable[[], Any], config_seed: int) -> tuple[Any, dict[str, Any]]:
         """Call, and say what ran: operations, launched kernels, autotuned configurations."""
-        for record in (self._operations, self._launches, self._configs):
+        for record in (self._operations, self._launches, self._configs, self._ran):
             record.clear()
         self._draw.seed(config_seed)
         with Operations(self._operations):
@@ -60,8 +70,18 @@ class Tracer:
             "operations": dict(self._operations),
             "launches": dict(self._launches),
             "configs": dict(self._configs),
+            "blocks": code_path.to_json(self._ran),
         }
         return result, facts
+
+    @contextmanager
+    def idle(self) -> Iterator[None]:
+        """Meanwhile a launch runs no program; the host code around it runs as ever."""
+        self._idle = True
+        try:
+            yield
+        finally:
+            self._idle = False
 
     def _pretend_to_time(self, call: Callable[[], Any], quantiles: Sequence[float]) -> list[float]:
         """A time drawn at random: every case may meet another configuration, as on a GPU."""
@@ -70,17 +90,31 @@ class Tracer:
     def _hook_launches(self) -> None:
         builder = interpreter.interpreter_builder
         set_grid_dim, execute = builder.set_grid_dim, interpreter.GridExecutor.__call__
-        programs: list[int] = [0]
+        grid: list[int] = []
 
         def counted_grid(*sizes: int) -> Any:
-            programs[0] = math.prod(sizes)
+            grid[:] = sizes
+            self._language.check()
+            if self._idle:
+                raise _Idle  # after the grid was asked for, before the first program
             return set_grid_dim(*sizes)
 
         def counted_launch(executor: Any, *args: Any, **kwargs: Any) -> Any:
-            programs[0] = 0
-            result = execute(executor, *args, **kwargs)
-            if programs[0] > 0:  # an empty grid launches nothing
-                self._launches[executor.fn.__name__] += 1
+            grid.clear()
+            well = False
+            try:
+                result = execute(executor, *args, **kwargs)
+                well = True
+            except _Idle:
+                result = None
+                well = True
+            finally:
+                self._language.settle(well=well)
+            if grid and math.prod(grid) > 0:  # an empty grid launches nothing
+                name = executor.fn.__name__
+                self._launches[name] += 1
+                called = (executor.fn, executor.arg_names)
+                code_path.note_launch(self._ran, called, args, kwargs, grid)
             return result
 
         builder.set_grid_dim = counted_grid

@@ -21,6 +21,7 @@ from runner.contract import (
 )
 from runner.verifier.compile_stage import Compiled
 from runner.verifier.finding import Finding, first_line, trim
+from runner.verifier.integrity import LAUNCH
 from runner.verifier.resources import describe_resources
 from runner.verifier.sweep import Swept
 
@@ -68,6 +69,44 @@ def _unequal_paths(compiled: Compiled, swept: Swept) -> Finding | None:
                 detail="The host code must not depend on where it runs.",
             )
     return None
+
+
+def unequal_blocks(compiled: Compiled, swept: Swept) -> tuple[str, ...]:
+    """The workloads for which the interpreter ran a block that the compiler left out, or a launch
+    that was not compiled."""
+    if compiled.finding is not None or swept.finding is not None:
+        return ()
+    return tuple(
+        workload
+        for workload, ran in swept.blocks.items()
+        if not ran <= compiled.blocks.get(workload, frozenset())
+    )
+
+
+def shown_another(
+    workload: str, seen: frozenset[str], idle: frozenset[str] | None, ran: frozenset[str] | None
+) -> Finding | None:
+    """The finding where that is so for equal inputs, too.
+
+    `seen`: by the compiler. `idle`, `ran`: in the interpreter, for inputs as the compiler had them,
+    without and with programs that run; None where the call failed.
+    """
+    same_host = idle is None or idle <= seen
+    # Else it reads what its kernels computed, and no more can be said.
+    comparable = ran is not None and _launches(ran) <= seen
+    if same_host and (ran is None or not comparable or ran <= seen):
+        return None
+    return Finding(
+        status=EvaluationStatus.CHEATED,
+        stage="integrity",
+        summary=f"a part of its kernels ran when checked but was not compiled for {workload}",
+        detail="Neither host code nor a kernel may depend on whether it is interpreted or "
+        "compiled: the same inputs must take the same branches.",
+    )
+
+
+def _launches(blocks: frozenset[str]) -> frozenset[str]:
+    return frozenset(block for block in blocks if block.startswith(f"{LAUNCH}:"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

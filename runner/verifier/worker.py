@@ -59,9 +59,18 @@ def _prepare(settings: Job, ask: Handler) -> tuple[Handler, Job]:
         handler, facts = cuda.handle, cuda.facts
     else:
         handler, facts = _prepare_cpu(role, *settings["arenas"][0])
-    # Interpreter and compiler work in one thread; CUDA, and the reference's PyTorch, need more.
-    lock_down(threads=role not in ("candidate", "compiler"))
+    lock_down(threads=needs_threads(role))
     return handler, facts
+
+
+def needs_threads(role: str) -> bool:
+    """CUDA does, and the reference's PyTorch; the interpreter works in one. So does the compiler
+    since Triton 3.6: before, MLIR makes some, and can be told not to."""
+    if role == "compiler":
+        from triton._C.libtriton import ir
+
+        return hasattr(ir.context, "disable_multithreading")
+    return role != "candidate"
 
 
 def _prepare_cpu(role: str, fd: int, size_bytes: int) -> tuple[Handler, Job]:

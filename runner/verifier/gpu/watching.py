@@ -19,7 +19,9 @@ from runner.verifier.gpu.figures import resources_of
 from runner.verifier.gpu.input_sets import TimedInputs
 from runner.verifier.gpu.kernel_share import Ran, judge_profile, read_profile
 from runner.verifier.gpu.timing import ENTRY
+from runner.verifier.inputs import NORMAL, Case
 from runner.verifier.integrity import Facts
+from runner.verifier.modules.job import build_job
 from runner.verifier.process import WorkerFailed, WorkerProcess
 
 # What a profile waits for at both its ends, in seconds: longer where the last one lost events.
@@ -67,7 +69,10 @@ class Watching:
         settle(self._worker.arena.device)
         if self._problem.module is not None:
             # Watched and timed with the parameters that all input sets have in common.
-            self._ask({"op": "build", "seed": sets.module_seed}, deadline)
+            case = Case(
+                workload=workload, distribution=NORMAL, seed=seed, module_seed=sets.module_seed
+            )
+            self._ask(build_job(self._problem, case), deadline)
             seed = sets.module_seed
         rows = sets.rows(1)
         call = {"op": "call", "inputs": rows[0], "outputs_at": sets.outputs_at}

@@ -42,6 +42,9 @@ class ModuleEntry:
         self._callable: Any = None
         self._wrap: Wrap | None = None
         self._seed: int | None = None
+        self._generator: _GeneratorState | None = None
+        self._fixed: frozenset[str] = frozenset()
+        self._places: dict[int, str] | None = None  # of fixed parameters → our own name for it
         self._setters: list[tuple[int, Callable[[torch.Tensor], None]]] = []
         self._plain: list[tuple[torch.nn.Module, str, torch.Tensor]] = []
         self._wide = False
@@ -53,8 +56,20 @@ class ModuleEntry:
         other._module, other._wrap = None, wrap
         return other
 
-    def build(self, seed: int, device: torch.device) -> Binding:
-        """Make the module, once, or again for another seed where its values come from that."""
+    def build(
+        self,
+        seed: int,
+        device: torch.device,
+        *,
+        draws: Sequence[int] | None = None,
+        fixed: Sequence[str] = (),
+    ) -> Binding:
+        """Make the module, once, or again for another seed where its values come from that.
+
+        `draws`, `fixed`: as `job.build_job` says.
+        """
+        self._generator = _GeneratorState(device, *draws) if self._draws and draws else None
+        self._fixed = self._fixed.union(fixed)
         if self._module is not None and (self.binding != "seed" or seed == self._seed):
             self._seed = seed
             return self.binding
@@ -72,12 +87,50 @@ class ModuleEntry:
         for place, put in self._setters:
             put(tensors[place])
         self._widen(any(tensor.dtype is torch.float64 for tensor in tensors))
-        if self._draws and self._seed is not None:
+        if self._generator is not None:
             # One call after another, timed ones too: each draws what the reference is to draw.
-            torch.manual_seed(self._seed)
+            self._generator.restore()
         with torch.no_grad():
             returned = self._callable(*(self._argument(value, tensors) for value in self._call))
         return _flat(returned)
+
+    def match(self, tensors: Sequence[torch.Tensor]) -> None:
+        """Find whom fixed parameters belong to, once, where the module made its own by the seed.
+
+        `tensors`: a call's, in which they are as a new module has them: the one of that name and
+        shape, else the next of that shape with that value.
+        """
+        if self._module is None or self.binding != "seed" or self._places is not None:
+            return
+        own = dict(self._module.named_parameters())
+        self._places = {}
+        for place, (kind, name, shape) in enumerate(self._states, self._inputs):
+            if kind != "parameter" or name not in self._fixed:
+                continue
+            rest = {
+                key: value
+                for key, value in own.items()
+                if tuple(value.shape) == shape and key not in self._places.values()
+            }
+            alike = (key for key in rest if torch.equal(rest[key], tensors[place]))
+            found = name if name in rest else next(alike, None)
+            if found is not None:
+                self._places[place] = found
+        self._setters = self._fixed_setters(self._module)
+
+    def unmatched(self) -> list[str]:
+        """The fixed parameters that belong to nobody."""
+        if self._places is None:
+            return []
+        held = {self._states[place - self._inputs][1] for place in self._places}
+        return sorted(self._fixed - held)
+
+    def _fixed_setters(
+        self, module: torch.nn.Module
+    ) -> list[tuple[int, Callable[[torch.Tensor], None]]]:
+        own = dict(module.named_parameters())
+        places = (self._places or {}).items()
+        return [(place, _data_of(own[name])) for place, name in places if name in own]
 
     def _argument(self, value: Any, tensors: Sequence[torch.Tensor]) -> Any:
         if isinstance(value, str) and value in self._names:
@@ -106,6 +159,7 @@ class ModuleEntry:
             ]
             binding = "position"
         else:
+            self._setters = self._fixed_setters(module)
             return "seed"
         buffers = {name: tuple(value.shape) for name, value in module.named_buffers()}
         for place, (kind, name, shape) in enumerate(self._states, self._inputs):
@@ -120,6 +174,24 @@ class ModuleEntry:
         for owner, name, value in self._plain:
             vars(owner)[name] = value.double() if wide else value
         self._wide = wide
+
+
+class _GeneratorState:
+    """The state of a device's generator that was seeded with `seed` and gave `before` numbers."""
+
+    def __init__(self, device: torch.device, seed: int, before: int) -> None:
+        generator = torch.Generator(device).manual_seed(seed)
+        torch.rand(before, generator=generator, device=device)
+        self._device, self._state = device, generator.get_state()
+
+    def restore(self) -> None:
+        """No operator runs here: whoever counts them sees none, and a clock next to nothing."""
+        if self._device.type == "cuda":
+            index = self._device.index
+            place = torch.cuda.current_device() if index is None else index
+            torch.cuda.default_generators[place].set_state(self._state)
+        else:
+            torch.default_generator.set_state(self._state)
 
 
 def _read(value: Any) -> Any:

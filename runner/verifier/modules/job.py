@@ -5,6 +5,7 @@ Owns the JSON that `entry.ModuleEntry` reads. Torch-free.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from runner.contract import sha256_hex
@@ -12,6 +13,9 @@ from runner.problem import Problem
 
 if TYPE_CHECKING:
     from runner.verifier.inputs import Case
+
+
+_MOST_BEFORE = 4096
 
 
 def entry_job(problem: Problem, class_name: str | None = None) -> str | dict[str, Any]:
@@ -32,7 +36,7 @@ def entry_job(problem: Problem, class_name: str | None = None) -> str | dict[str
 
 
 def call_seed(problem: Problem, case: Case) -> int:
-    """The seed that a worker is told for a call: a module's layers and dropout draw under it.
+    """The seed that a worker is told for a call: a module's layers draw their values under it.
 
     Of a module one way from the case's own, or its constructor could make the inputs it is to get.
     """
@@ -40,7 +44,28 @@ def call_seed(problem: Problem, case: Case) -> int:
         return case.seed
     if case.module_seed is not None:
         return case.module_seed
-    return int(sha256_hex(f"module\0{case.seed}")[:15], 16)
+    return _one_way("module", case.seed)
+
+
+def build_job(problem: Problem, case: Case, fixed: Collection[str] = ()) -> dict[str, Any]:
+    """The job that makes a module for `case`. `fixed`: parameters that no seed makes differ.
+
+    "draws": what it draws from while it runs: a generator's seed, and how many numbers it gave
+    before. Neither follows from the other seeds, so what a constructor keeps is not the mask of
+    a call; and the seed alone does not tell one call's numbers from another's.
+    """
+    own = case.seed if case.module_seed is None else case.module_seed
+    start = own if case.draw_seed is None else case.draw_seed
+    return {
+        "op": "build",
+        "seed": call_seed(problem, case),
+        "draws": [_one_way("draws", start), 1 + _one_way("before", own) % _MOST_BEFORE],
+        "fixed": sorted(fixed),
+    }
+
+
+def _one_way(purpose: str, seed: int) -> int:
+    return int(sha256_hex(f"{purpose}\0{seed}")[:15], 16)
 
 
 def kept_inputs(problem: Problem) -> frozenset[str]:

@@ -48,6 +48,8 @@ HONEST = [
     ("1/4", "norm_other_names.py", 7),  # by position
     ("2/1", "dropout.py", 7),  # the mask is the library's, under the judge's seed
     ("2/1", "dropout_packed.py", 6),  # by seed: other parameters are not asked of it
+    ("1/4", "norm_one_more_parameter.py", 7),  # by seed, but for what no seed makes differ
+    ("1/1", "relu_reused_output.py", 6),  # what it holds is an answer, but the last one
 ]
 WRONG = [
     ("1/1", "relu_copy.py", "INCORRECT_NUMERICAL", "[normal inputs]"),
@@ -58,6 +60,10 @@ WRONG = [
     ("1/4", "norm_other_names_swapped.py", "INCORRECT_NUMERICAL", "every element wrong"),
     ("2/1", "dropout_packed_without_bias.py", "INCORRECT_NUMERICAL", "wrong"),
     ("2/1", "dropout_decoy.py", "CHEATED", "the library did 3 operations, at most 2"),
+    ("1/4", "norm_no_parameters.py", "INCORRECT_NUMERICAL", "[other parameters]"),
+    ("2/1", "dropout_mask_of_init.py", "INCORRECT_NUMERICAL", "[as given 1]"),
+    ("2/1", "dropout_mask_by_seed.py", "INCORRECT_NUMERICAL", "[as given 2]"),
+    ("2/2", "conv_decoy.py", "CHEATED", "its kernels add nothing"),
     *(
         pytest.param(*row, marks=pytest.mark.matrix)  # seconds each, and others are like them
         for row in (
@@ -80,6 +86,11 @@ def test_an_honest_candidate_passes(judge, key, kernel, comparisons):
 def test_what_is_wrong_is_named(judge, key, kernel, status, words):
     evaluation = judge(key, kernel)
     assert (evaluation.status, words in evaluation.summary) == (status, True), evaluation.summary
+
+
+def test_a_missing_parameter_is_named(judge):
+    evaluation = judge("1/4", "norm_no_parameters.py")
+    assert "no parameter for norm.bias, norm.weight" in evaluation.detail
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+from triton._C.libtriton import ir
 
 from runner.contract import Candidate, EvaluationStatus
 from runner.verifier.arena import Arena
@@ -15,6 +16,7 @@ from runner.verifier.compile_stage import CompileStage, diagnostics
 from runner.verifier.inputs import plan_cases
 from runner.verifier.process import Start, WorkerProcess
 from runner.verifier.sandbox import open_sandbox
+from runner.verifier.worker import needs_threads
 
 PLAIN = (Path(__file__).parents[2] / "honest" / "plain.py").read_text()
 
@@ -138,3 +140,13 @@ def test_printed_diagnostics_keep_the_candidates_lines_only():
         "/tmp/kernel.py:12:24: error: operand #1 may not be poison\n"
     )
     assert diagnostics(printed) == ["kernel.py:12: operand #1 may not be poison"]
+
+
+@pytest.mark.parametrize("old", [False, True])
+def test_only_a_compiler_that_makes_threads_may(old: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Until Triton 3.5 a context of MLIR has a method that keeps it to one thread.
+    context = type("Context", (), {"disable_multithreading": None} if old else {})
+    monkeypatch.setattr(ir, "context", context)
+    assert needs_threads("compiler") is old
+    assert not needs_threads("candidate")
+    assert needs_threads("reference")
