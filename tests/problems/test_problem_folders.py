@@ -23,10 +23,10 @@ from runner.verifier.inputs import NORMAL, Case, make_inputs
 from runner.verifier.precise import call_in_float64
 
 PROBLEMS = Path(__file__).parents[2] / "problems"
-# Of the bundles that runs handed in, with the digest of each file. Those here are made of the others,
-# so that they may be written differently one day; that they agree has a test of its own.
-WRITTEN = {"README.md", "search.svg", "times.svg", "test_kernel.py", "bench_kernel.py"}
+# Of the bundles that runs handed in, with the digest of each file.
 MANIFESTS = PROBLEMS.parent / "tests" / "fixtures" / "manifests"
+# Made of the other files, and perhaps written differently one day; that they agree has a test.
+WRITTEN = {"README.md", "search.svg", "times.svg", "test_kernel.py", "bench_kernel.py"}
 FOLDERS = sorted(folder for folder in PROBLEMS.iterdir() if folder.is_dir())
 # A spec waits in its folder until a run hands in a kernel for it, with all that belongs to one.
 DELIVERED = [folder for folder in FOLDERS if (folder / "kernel.py").exists()]
