@@ -19,9 +19,10 @@ from runner.tune.types import Config
 from runner.verifier.arena import SharedMemory, Slot, lay_out, settle
 from runner.verifier.assembler import Assembled
 from runner.verifier.gpu.tuning_crew import Crew, Member
+from runner.verifier.inputs import Case
 from runner.verifier.judgement import compare_outputs
 from runner.verifier.layouts import POISON
-from runner.verifier.modules.job import call_seed
+from runner.verifier.modules.job import build_job, call_seed
 from runner.verifier.oracle import PreparedCase
 from runner.verifier.process import WorkerFailed
 
@@ -108,8 +109,11 @@ class Trial:
             "seed": call_seed(self._problem, prepared.case),
         }
         deadline = min(time.monotonic() + TRIAL_TIMEOUT_S, self.deadline)
+        config = self._configs[number]
         try:
-            reply = member.ask(self._configs[number], job, deadline)
+            reply = self._build(member, config, prepared.case, deadline)
+            if reply.get("ok") is True:
+                reply = member.ask(config, job, deadline)
         except WorkerFailed as error:
             self.found.said[number] = error.reason
             return HUNG
@@ -124,6 +128,12 @@ class Trial:
             self.found.said[number] = finding.summary
             return WRONG
         return None
+
+    def _build(self, member: Member, config: Config, case: Case, deadline: float) -> dict[str, Any]:
+        """A module is made for the case, with the parameters and draws that its truth had."""
+        if self._problem.module is None:
+            return {"ok": True}
+        return member.ask(config, build_job(self._problem, case), deadline)
 
     def _poison(self, workload: Workload, outputs_at: int) -> None:
         """What a configuration leaves unwritten must not look like another one's answer."""
