@@ -79,6 +79,7 @@ RoleName = Annotated[
 Login = Annotated[str, StringConstraints(strict=True, pattern=r"^[A-Za-z0-9](?:-?[A-Za-z0-9_])*$")]
 Baseline = Annotated[str, StringConstraints(strict=True, pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 Cap = Annotated[StrictInt, Field(ge=1, le=10_000)]
+Tokens = Annotated[StrictInt, Field(ge=1, le=1_000_000_000)]
 
 
 class _Section(BaseModel):
@@ -86,7 +87,7 @@ class _Section(BaseModel):
 
 
 class BudgetConfig(_Section):
-    """Time that a run may spend on the GPU machine."""
+    """What a run may spend: time on the GPU machine, and the model's tokens."""
 
     default: Annotated[
         Duration, Field(description="Where the request does not say. Such as 15m or 1h30m.")
@@ -98,6 +99,13 @@ class BudgetConfig(_Section):
             "`timeout-minutes` in generate.yml must leave half an hour more."
         ),
     ] = "1h"
+    tokens: Annotated[
+        Tokens | None,
+        Field(
+            description="Prompts and answers of one run together, as the endpoint counts them: "
+            "beyond it nothing more is asked. Null: only time ends a run."
+        ),
+    ] = None
 
     @property
     def default_s(self) -> float:

@@ -91,7 +91,7 @@ def _from_issue(github: GitHub, job: Job, base_sha: str) -> Prepared:
         problem_toml=form.problem_toml,
         reference_py=form.reference_py,
         baseline_py=form.baseline_py,
-        budget=Budget(wall_clock_s=form.budget_s or job.config.budget.default_s),
+        budget=_spend(job, form.budget_s),
     )
     return _sized(request, slug, job.config)
 
@@ -113,7 +113,7 @@ def _from_merged(github: GitHub, job: Job, base_sha: str, cause: Start) -> Prepa
         problem_toml=problem_toml,
         reference_py=reference_py,
         baseline_py=texts["baseline.py"],
-        budget=Budget(wall_clock_s=job.config.budget.default_s),
+        budget=_spend(job),
         feedback=Feedback(author=cause.sender, text=cause.finding),
         parent_kernel=kernel,
         parent_head_sha=base_sha,
@@ -210,7 +210,13 @@ def _budget(github: GitHub, job: Job, cause: Regenerate) -> Budget:
             asked_s = issue_form.parse_form(github.issue(job.issue_number).body).budget_s
         except NotFound:
             asked_s = None  # the issue is gone; its pull request lives
-    return Budget(wall_clock_s=min(asked_s or rules.default_s, rules.max_s))
+    return _spend(job, min(asked_s or rules.default_s, rules.max_s))
+
+
+def _spend(job: Job, asked_s: float | None = None) -> Budget:
+    """Time as asked, or the default; tokens as the repository allows."""
+    rules = job.config.budget
+    return Budget(wall_clock_s=asked_s or rules.default_s, max_tokens=rules.tokens)
 
 
 def _house_rules(problem: Problem, budget_s: float | None, config: RepositoryConfig) -> list[Fault]:

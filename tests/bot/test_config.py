@@ -86,6 +86,8 @@ def test_this_repositorys_own_file_shows_the_defaults() -> None:
         ("budget:\n  default: 30\n", 2, "budget.default: input should be a valid string"),
         ("budget:\n  default: 30 min\n", 2, "budget.default"),
         ("budget:\n  max: 7h\n", 2, "must be from 1m to 6h"),
+        ("budget:\n  tokens: 0\n", 2, "greater than or equal to 1"),
+        ("budget:\n  tokens: 2e6\n", 2, "valid integer"),
         ("label: a\nbudget:\n  default: 2h\n", 2, "default, 2h, is longer than the max, 1h"),
         ("who_may_ask:\n  roles: [write, read]\n", 2, "everybody has the role read"),
         ("who_may_ask:\n  roles: []\n", 1, "nobody could ask"),

@@ -12,7 +12,7 @@ from bot.github_api import ReviewComment
 from bot.preparation import prepare
 from bot.records import Job, Voice
 from bot.workflow import generation
-from runner.contract import KernelRequest
+from runner.contract import Budget, KernelRequest
 
 
 def with_config(job: Job, **changes: Any) -> Job:
@@ -34,6 +34,14 @@ def test_the_default_budget_is_for_a_form_that_says_none(
     fake.open_issue(7, issue_body(budget=choice), ("kernel-request",))
     request = prepare(fake, tools, with_config(job, budget={"default": "40m"})).accepted()
     assert request.budget.wall_clock_s == budget_s
+
+
+@pytest.mark.parametrize("tokens", [None, 500_000])
+def test_a_runs_tokens_are_the_repositorys_to_limit(
+    fake: Any, tools: Any, job: Job, tokens: int | None
+) -> None:
+    request = prepare(fake, tools, with_config(job, budget={"tokens": tokens})).accepted()
+    assert request.budget == Budget(wall_clock_s=900.0, max_tokens=tokens)
 
 
 def test_a_form_that_asks_for_more_than_the_maximum_is_a_fault(
@@ -99,6 +107,8 @@ def test_a_later_round_never_exceeds_a_maximum_that_was_lowered(
     generation(steps, tools, job)
     second = with_config(second_round(), budget=BudgetConfig(default="5m", max="10m"))
     assert prepare(fake, tools, second).accepted().budget.wall_clock_s == 600
+    limited = with_config(second, budget=BudgetConfig(default="5m", max="10m", tokens=9))
+    assert prepare(fake, tools, limited).accepted().budget.max_tokens == 9
     del fake.issues[7]
     assert prepare(fake, tools, second).accepted().budget.wall_clock_s == 300
 
