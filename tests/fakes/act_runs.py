@@ -51,7 +51,7 @@ class Act:
         secrets: Mapping[str, str] = _NOTHING,
         path: str,
         matrix: str | None = None,
-        limit_s: float = 30,
+        limit_s: float = 120,
     ) -> Ran:
         """Dispatch the workflow with those inputs, `path` being the job's PATH.
 

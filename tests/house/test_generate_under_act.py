@@ -63,7 +63,7 @@ class Generate:
     act: Act
 
     def run(
-        self, request: KernelRequest, *, variables: dict[str, str], path: str, limit_s: float = 30
+        self, request: KernelRequest, *, variables: dict[str, str], path: str, limit_s: float = 120
     ) -> Ran:
         inputs = {"request": request.model_dump_json(), "request_id": REQUEST_ID}
         secrets = {"OPENAI_API_KEY": "sk-not-a-real-key"}

@@ -37,7 +37,9 @@ from tests.runner.model.conftest import KEY, QUICK
 )
 def test_asks_again_after_a_passing_failure(serve, ask, fault):
     server = serve(faults=in_order([fault]))
-    answer = ask(server.url, idle_timeout_s=0.2)
+    # A machine under load pauses as well: only where nothing else ends the request it is cut short.
+    silent = fault in (script.STALLED, script.KEEP_ALIVE)
+    answer = ask(server.url, idle_timeout_s=1.0 if silent else 30.0)
     assert (answer.content, answer.requests) == ("hello", 2)
     assert [served.outcome for served in server.settle()] == [fault.kind, "answered"]
 
