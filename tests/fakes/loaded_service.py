@@ -76,7 +76,7 @@ def main() -> None:
     threading.Thread(target=report, daemon=True).start()
     settings = load_settings()
     app: Any = OneAtATime(fake)
-    _run(create_app(settings, app), _listen(settings.host, settings.port))
+    _run(create_app(settings, app), _listen(settings.host, settings.port, "KERNELWRIGHT_PORT"))
 
 
 if __name__ == "__main__":

@@ -169,7 +169,8 @@ def test_the_list_names_every_file_once_and_every_family() -> None:
 @pytest.mark.parametrize("name", JUDGED_ON_CPU)
 def test_the_verifier_passes_it_without_a_gpu(name: str) -> None:
     (exemplar,) = [exemplar for exemplar in exemplars() if exemplar.name == name]
-    options = VerifyOptions(device="cpu", quick=True)
+    # Not a quick one: half precision may pass a loss of one number on a few cases, by luck.
+    options = VerifyOptions(device="cpu")
     with Verifier(problem_of(exemplar), options) as verifier:
         evaluation = verifier.verify(Candidate.of(exemplar.source, 1))
     assert evaluation.status is EvaluationStatus.PASSED, evaluation.detail
