@@ -7,8 +7,9 @@ Inputs: q float16 [B, H, R, C, D], k float16 [B, H, R, C, D], v float16 [B, H, R
 Output: o float16 [B, H, R, C, D]
 Sizes: B 1 to 16, H 1 to 32, R 1 to 128, C 1 to 128, D 16 to 128, RADIUS 0 to 16
 Errors: raises ValueError for arguments that it cannot take
-Accuracy: largest error 24% of its budget, in 25 comparisons with the reference in float64
-Speed: not measured: no GPU
+Accuracy: largest error 39% of its budget, in 55 comparisons with the reference in float64
+Speed: 2.639x vs flex_attention, its strongest baseline, on H200 (geometric mean of 6
+    workloads, 2.171x to 3.261x; above 1 is faster)
 """
 
 import torch

@@ -6,8 +6,9 @@ Inputs: q float16 [B, H, S, D], k float16 [B, H, S, D], v float16 [B, H, S, D]
 Output: o float16 [B, H, S, D]
 Sizes: B 1 to 16, H 1 to 32, S 1 to 16384, D 16 to 128
 Errors: raises ValueError for arguments that it cannot take
-Accuracy: largest error 28% of its budget, in 25 comparisons with the reference in float64
-Speed: not measured: no GPU
+Accuracy: largest error 52% of its budget, in 55 comparisons with the reference in float64
+Speed: 1.246x vs flex_attention, its strongest baseline, on H200 (geometric mean of 6
+    workloads, 1.145x to 1.319x; above 1 is faster)
 """
 
 import torch

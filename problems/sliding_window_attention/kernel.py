@@ -7,8 +7,9 @@ Inputs: q float16 [B, H, S, D], k float16 [B, H, S, D], v float16 [B, H, S, D], 
 Output: o float16 [B, H, S, D]
 Sizes: B 1 to 16, H 1 to 32, S 1 to 16384, D 16 to 128, W 1 to 4096
 Errors: raises ValueError for arguments that it cannot take
-Accuracy: largest error 24% of its budget, in 25 comparisons with the reference in float64
-Speed: not measured: no GPU
+Accuracy: largest error 49% of its budget, in 60 comparisons with the reference in float64
+Speed: 1.236x vs flex_attention, its strongest baseline, on H200 (geometric mean of 7
+    workloads, 1.092x to 1.352x; above 1 is faster)
 """
 
 import torch

