@@ -16,18 +16,21 @@ def test_the_benchmarks_page_has_the_table_as_it_is_printed(capsys):
     assert printed in (ROOT / "BENCHMARKS.md").read_text()
 
 
+# The one row that misses 1.1 (BENCHMARKS.md names it).
+MISSED = ("sliding_window_attention", "B=1 H=4 S=16384 D=64 W=1024")
+
+
 def test_every_row_is_faster_than_flex_attention_beyond_doubt():
     folders = attention_folders(PROBLEMS)
     assert len(folders) >= 11
     for folder in folders:
-        rows = [
-            row
-            for timing in timings_of(folder)
-            for row in timing.baselines
-            if row.name == "flex_attention"
-        ]
+        rows = []
+        for timing in timings_of(folder):
+            (flex,) = [row for row in timing.baselines if row.name == "flex_attention"]
+            missed = (folder.name, str(timing.workload)) == MISSED
+            assert flex.ratio_low > (1.0 if missed else 1.1), timing.workload
+            rows.append(flex)
         assert len(rows) >= 6
-        assert min(row.ratio_low for row in rows) > 1.05, folder.name
         assert statistics.geometric_mean(row.ratio for row in rows) > 1.1, folder.name
 
 
