@@ -177,22 +177,27 @@ def check(problem: Problem, case: Case, entry: Entry, reference: Entry | None = 
 
 
 def expected_outputs(
-    problem: Problem, case: Case, inputs: Mapping[str, torch.Tensor], reference: Entry
+    problem: Problem,
+    case: Case,
+    inputs: Mapping[str, torch.Tensor],
+    reference: Entry,
+    where: torch.device | str = "cpu",
 ) -> tuple[Expected, ...]:
-    """Truth and honest error of every output (on the CPU), as `runner.verifier.numerics` defines.
+    """Truth and honest error of every output, on `where`, as `runner.verifier.numerics` defines.
 
-    The low-precision reference runs where the inputs are; the oracle runs on the CPU in float64.
+    The low-precision reference runs where the inputs are; the oracle runs on `where` in float64.
     """
     wide = [
-        t.cpu().to(torch.float64) if t.is_floating_point() else t.cpu() for t in inputs.values()
+        t.to(where, torch.float64) if t.is_floating_point() else t.to(where)
+        for t in inputs.values()
     ]
-    generator = torch.Generator().manual_seed(case.seed ^ 1)
+    generator = torch.Generator(where).manual_seed(case.seed ^ 1)
     noise = max(compute_noise(torch_dtype(spec.dtype)) for spec in problem.outputs)
     noisy = [disturb(t, noise, generator) if t.is_floating_point() else t for t in wide]
     low = _as_tuple(reference(*inputs.values()))
     exact = _as_tuple(call_in_float64(reference, wide))
     disturbed = _as_tuple(call_in_float64(reference, noisy))
-    return tuple(expect(e, v.cpu(), d) for e, v, d in zip(exact, low, disturbed, strict=True))
+    return tuple(expect(e, v.to(where), d) for e, v, d in zip(exact, low, disturbed, strict=True))
 
 
 def _reference_of(problem: Problem) -> Entry:

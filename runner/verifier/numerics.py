@@ -4,7 +4,8 @@ The rule, for one output (y: float64 oracle; all errors absolute, in float64):
 
     e      = max(|low - y|, |noisy - y|, 16 c |y|)   the error that an honest evaluation makes
     E      = max of e over the element's 64 x 64 block, but at least
-             median over elements of (block's max e / block's rms y), times this block's rms y
+             typical(block's max e / block's rms y), times this block's rms y
+    typical: what 95 % of the elements do not exceed, and at most 8 times their median
     budget = multiplier * E + unit(y)                for each element
     rms    : rms(error) <= multiplier * R + rms(unit), in every block and over the whole, where
              R is rms e of that block, with the same kind of floor as E
@@ -16,8 +17,12 @@ good as arithmetic allows (backward error analysis, N. Higham, Accuracy and Stab
 Algorithms, ch. 1). 16 c is room for the order of long sums: on an H200 a float32 product over 2049
 terms, added up one after another, was off by 7e-6 of its output's RMS, TF32 by 8e-4; the rule
 allows about 3e-5. `unit(y)` is the spacing of the output's dtype at y. Because E is local, a
-wrong tile stands out, however large the rest is; because of the median, a block with few elements
-is not judged by a lucky error of zero. Where |low - y| is not finite, the element's class (NaN,
+wrong tile stands out, however large the rest is; because of what is typical, a block is not judged
+by a lucky error. Luck is common where few terms count, as for the gradients of attention with equal
+numbers along each row: a softmax that is nearly one-hot has its error from a single weight's
+rounding to float16, and a float32 sum in another order rounds a few per cent of them the other way.
+Blocks that are noise say nothing of the others, hence
+the bound of 8 medians. Where |low - y| is not finite, the element's class (NaN,
 infinity and its sign) must be the oracle's or the low-precision reference's.
 Integers and booleans must be equal; where `low` or `noisy` rounds otherwise, by that much not.
 The idea of a budget from the low-precision reference's own error: meta-pytorch/attention-gym.
@@ -39,6 +44,8 @@ _COMPUTE_UNIT = {torch.float64: 2.0**-53}
 _FLOAT32_UNIT = 2.0**-24
 _NOISE_UNITS = 4
 _ORDER_FACTOR = 16
+_TYPICAL_SHARE = 0.95
+_TYPICAL_MEDIANS = 8
 # IEEE 754 binary64: the exponent's bits alone are the largest power of two not above |y|.
 _EXPONENT_BITS = 0x7FF << 52
 # Below this the eager tiles are quick, and the kernels of `gpu.fused` would have to be compiled.
@@ -212,7 +219,12 @@ def _at_least_typical(
     if not bool(live.any()):
         return error
     ratios, order = (error[live] / scale[live]).sort()
-    # The lower median over elements: each block stands for as many as it has.
+    # Quantiles over elements: each block stands for as many as it has.
     before = counts[live][order].cumsum(0)
-    middle = torch.searchsorted(before, ((before[-1:] - 1) / 2).floor(), right=True)
-    return torch.maximum(error, ratios[middle] * scale)
+
+    def quantile(share: float) -> torch.Tensor:
+        place = ((before[-1:] - 1) * share).floor()
+        return ratios[torch.searchsorted(before, place, right=True)]
+
+    typical = torch.minimum(quantile(_TYPICAL_SHARE), _TYPICAL_MEDIANS * quantile(0.5))
+    return torch.maximum(error, typical * scale)

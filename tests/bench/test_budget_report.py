@@ -1,0 +1,43 @@
+"""The multiplier that the report says is the one at which the verifier's comparison turns."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from runner.verifier.comparison import compare
+from runner.verifier.numerics import expect
+from tests.bench import budget_report
+
+PROBLEM = Path(__file__).parents[2] / "problems" / "causal_attention_backward"
+
+
+@pytest.mark.parametrize("times", [3.0, 40.0])
+def test_the_figure_is_where_the_comparison_turns(times):
+    exact = torch.randn(64, 64, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+    expected = expect(exact, exact * (1 + 2e-3), exact)
+    found = exact * (1 + 2e-3 * times)
+    said = float(budget_report.need(found, expected))
+    assert said == pytest.approx(times, rel=0.1)
+    assert compare(found, expected, said * 1.1).passed
+    assert not compare(found, expected, said * 0.9).passed
+
+
+def test_no_figure_where_no_multiplier_would_do_and_none_where_all_is_rounding():
+    exact = torch.ones(8, 8, dtype=torch.float64)
+    expected = expect(exact, exact.half(), exact)
+    assert budget_report.need(exact.half(), expected) == "0"
+    assert budget_report.need(torch.full((8, 8), torch.nan).half(), expected) == "none"
+
+
+def test_report_of_a_baseline(monkeypatch, capsys):
+    size = "B=1,H=1,S=65,D=64"
+    given = ["report", str(PROBLEM), "--baselines", "sdpa", "--workload", size]
+    monkeypatch.setattr(sys, "argv", [*given, "--distributions", "normal,large"])
+    assert budget_report.main() == 0
+    *_, normal, large = capsys.readouterr().out.splitlines()
+    assert [normal.split(" | ")[0], large.split(" | ")[0]] == ["| normal", "| large"]
+    assert len(normal.strip("| ").split(" | ")[-1].split(", ")) == 3
