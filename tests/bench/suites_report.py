@@ -6,19 +6,22 @@ its own inputs tell right from wrong? Prints the table of BENCHMARKS.md.
         [--allow-no-sandbox] [--table] --json OUT
 
 Started again it goes on: what stands in OUT is not looked at again, but for what ran into its time
-limit. With `--jobs` several problems share the GPU, as far as their memory allows.
+limit. With `--jobs` several problems share the GPU, as far as their memory allows; one that runs
+out of memory beside others is looked at once more at the end, alone: 'too large' is said of a
+problem and a GPU, never of its neighbours.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import re
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +33,9 @@ from runner.suites import Suite, SuiteProblem, open_suite
 
 LOOK = Path(__file__).with_name("suites_look.py")
 Row = dict[str, Any]
+# What a process keeps of a GPU as long as it lives, its CUDA context: as much on an H200.
+_CONTEXT_BYTES = int(1.7 * (1 << 30))
+_RAN_OUT = re.compile(r"out of (the GPU's )?memory|memory ran out")
 VERDICTS = ("sound", "proves nothing", "no seed", "too large", "not loaded", "failed", "time limit")
 
 
@@ -78,13 +84,24 @@ def fill(chosen: Sequence[SuiteProblem], rows: Rows, arguments: argparse.Namespa
     device = "cpu" if memory_bytes is None else "cuda"
     sandbox = "optional" if arguments.allow_no_sandbox else "required"
     given = (str(arguments.checkout), device, str(arguments.limit), sandbox)
-    looking = Looking(lambda: Looker(given), Room(memory_bytes or 0))
-    with ThreadPoolExecutor(arguments.jobs) as threads:
-        due = [threads.submit(looking.look, one) for one in chosen if rows.is_due(one.key)]
-        for done in as_completed(due):
+    room = Room((memory_bytes or 0) - arguments.jobs * _CONTEXT_BYTES)
+    due = [one for one in chosen if rows.is_due(one.key)]
+    again: list[SuiteProblem] = []
+    with (
+        closing(Looking(lambda: Looker(given), room)) as looking,
+        ThreadPoolExecutor(arguments.jobs) as threads,
+    ):
+        for done in as_completed([threads.submit(looking.look, one) for one in due]):
             one, row = done.result()
-            rows.keep(one, row)
-            print(f"{one.key} {row['verdict']}", file=sys.stderr, flush=True)
+            if ran_out(row):
+                again.append(one)
+                print(f"{one.key} ran out of memory: again, alone", file=sys.stderr, flush=True)
+            else:
+                rows.keep(one, row)
+    # No other process of ours is left: all the GPU is the problem's.
+    with closing(Looking(lambda: Looker(given), Room(memory_bytes or 0))) as looking:
+        for one in again:
+            rows.keep(one, {**looking.look(one)[1], "alone": True})
 
 
 def numbers(text: str) -> list[int]:
@@ -116,22 +133,31 @@ class Rows:
         self.found = found
 
     def is_due(self, key: str) -> bool:
-        return key not in self.found or self.found[key]["verdict"] == "time limit"
+        row = self.found.get(key)
+        return row is None or row["verdict"] == "time limit" or ran_out(row)
 
     def keep(self, one: SuiteProblem, row: Row) -> None:
         self.found[one.key] = {"key": one.key, "title": one.title, "family": one.family, **row}
         write_atomically(self._path, json.dumps(self.found, indent=1) + "\n")
+        print(f"{one.key} {row['verdict']}", file=sys.stderr, flush=True)
+
+
+def ran_out(row: Row) -> bool:
+    """Whether it failed for want of memory that others may have held."""
+    return "alone" not in row and _RAN_OUT.search(row.get("reason") or "") is not None
 
 
 class Room:
     """The GPU's memory, handed out to problems that are looked at side by side."""
 
     def __init__(self, total_bytes: int) -> None:
-        self._free_bytes = total_bytes
+        self._total_bytes = self._free_bytes = max(0, total_bytes)
         self._changed = threading.Condition()
 
     @contextmanager
     def of(self, need_bytes: int) -> Iterator[None]:
+        """As much of it; all of it where that is less."""
+        need_bytes = min(need_bytes, self._total_bytes)
         with self._changed:
             self._changed.wait_for(lambda: need_bytes <= self._free_bytes)
             self._free_bytes -= need_bytes
@@ -179,23 +205,29 @@ class Looker:
 
 
 class Looking:
-    """Threads that look at problems, each with a process of its own."""
+    """Threads that look at problems, each with a process of its own until `close`."""
 
     def __init__(self, start: Callable[[], Looker], room: Room) -> None:
         self._start = start
         self._room = room
-        self._own = threading.local()
+        self._lookers: dict[int, Looker] = {}  # by thread
+
+    def close(self) -> None:
+        """End every process, when no thread looks any more."""
+        while self._lookers:
+            self._lookers.popitem()[1].end()
 
     def look(self, one: SuiteProblem) -> tuple[SuiteProblem, Row]:
-        looker = getattr(self._own, "looker", None) or self._start()
-        self._own.looker = looker
+        own = threading.get_ident()
+        looker = self._lookers.get(own) or self._start()
+        self._lookers[own] = looker
         reply = looker.ask(one.key)
         if reply is not None and "need_bytes" in reply:
             with self._room.of(reply["need_bytes"]):
                 reply = looker.ask("go")
         if reply is not None:
             return one, reply["row"]
-        self._own.looker = None
+        del self._lookers[own]
         code = looker.end()
         verdict = "time limit" if code == -9 else "failed"
         return one, {"verdict": verdict, "reason": f"its process ended with {code}"}

@@ -73,6 +73,7 @@ def test_a_court_that_cannot_start_its_workers_leaves_nothing_behind(
         reference_bytes=4096,
         keep_bytes=0,
         worker_fraction=0.5,
+        due_bytes=4096,
     )
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
