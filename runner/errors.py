@@ -81,7 +81,7 @@ class DeviceMemoryExhausted(RunnerError):
         whose = "other processes may hold the rest (nvidia-smi lists them)"
         if asked_bytes is not None and free_bytes is not None and asked_bytes <= free_bytes:
             whose = "one process may take no more than its share"
-        super().__init__("; ".join(part for part in (f"{what}: {figures}", whose) if figures))
+        super().__init__(f"{what}: {figures}; {whose}" if figures else what)
         self.asked_bytes = asked_bytes
         self.free_bytes = free_bytes
         self.total_bytes = total_bytes

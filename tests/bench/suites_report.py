@@ -18,21 +18,18 @@ import json
 import re
 import subprocess
 import sys
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # started by its path
 
 from runner.errors import RunnerError
 from runner.files import write_atomically
 from runner.suites import Suite, SuiteProblem, open_suite
+from tests.bench.suites_lookers import Looker, Looking, Room, Row
 
-LOOK = Path(__file__).with_name("suites_look.py")
-Row = dict[str, Any]
 # What a process keeps of a GPU as long as it lives, its CUDA context: as much on an H200.
 _CONTEXT_BYTES = int(1.7 * (1 << 30))
 _RAN_OUT = re.compile(r"out of (the GPU's )?memory|memory ran out")
@@ -84,13 +81,21 @@ def fill(chosen: Sequence[SuiteProblem], rows: Rows, arguments: argparse.Namespa
     device = "cpu" if memory_bytes is None else "cuda"
     sandbox = "optional" if arguments.allow_no_sandbox else "required"
     given = (str(arguments.checkout), device, str(arguments.limit), sandbox)
-    room = Room((memory_bytes or 0) - arguments.jobs * _CONTEXT_BYTES)
     due = [one for one in chosen if rows.is_due(one.key)]
+    look_at(due, rows, lambda: Looker(given), memory_bytes or 0, arguments.jobs)
+
+
+def look_at(
+    due: Sequence[SuiteProblem],
+    rows: Rows,
+    start: Callable[[], Looker],
+    memory_bytes: int,
+    jobs: int,
+) -> None:
+    """First side by side, then alone what ran out of memory."""
     again: list[SuiteProblem] = []
-    with (
-        closing(Looking(lambda: Looker(given), room)) as looking,
-        ThreadPoolExecutor(arguments.jobs) as threads,
-    ):
+    room = Room(memory_bytes - jobs * _CONTEXT_BYTES)
+    with closing(Looking(start, room)) as looking, ThreadPoolExecutor(jobs) as threads:
         for done in as_completed([threads.submit(looking.look, one) for one in due]):
             one, row = done.result()
             if ran_out(row):
@@ -99,7 +104,7 @@ def fill(chosen: Sequence[SuiteProblem], rows: Rows, arguments: argparse.Namespa
             else:
                 rows.keep(one, row)
     # No other process of ours is left: all the GPU is the problem's.
-    with closing(Looking(lambda: Looker(given), Room(memory_bytes or 0))) as looking:
+    with closing(Looking(start, Room(memory_bytes))) as looking:
         for one in again:
             rows.keep(one, {**looking.look(one)[1], "alone": True})
 
@@ -145,92 +150,6 @@ class Rows:
 def ran_out(row: Row) -> bool:
     """Whether it failed for want of memory that others may have held."""
     return "alone" not in row and _RAN_OUT.search(row.get("reason") or "") is not None
-
-
-class Room:
-    """The GPU's memory, handed out to problems that are looked at side by side."""
-
-    def __init__(self, total_bytes: int) -> None:
-        self._total_bytes = self._free_bytes = max(0, total_bytes)
-        self._changed = threading.Condition()
-
-    @contextmanager
-    def of(self, need_bytes: int) -> Iterator[None]:
-        """As much of it; all of it where that is less."""
-        need_bytes = min(need_bytes, self._total_bytes)
-        with self._changed:
-            self._changed.wait_for(lambda: need_bytes <= self._free_bytes)
-            self._free_bytes -= need_bytes
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._free_bytes += need_bytes
-                self._changed.notify_all()
-
-
-class Looker:
-    """One process of `suites_look`."""
-
-    def __init__(self, arguments: tuple[str, str, str, str]) -> None:
-        command = [sys.executable, str(LOOK), *arguments]
-        self._limit_s = float(arguments[2])
-        self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-
-    def ask(self, line: str) -> Row | None:
-        """Its reply; None where it was ended for taking too long, or ended by itself."""
-        process = self._process
-        assert process.stdin is not None
-        assert process.stdout is not None
-        # Its sandboxed workers end with it.
-        timer = threading.Timer(self._limit_s, process.kill)
-        timer.start()
-        try:
-            process.stdin.write(f"{line}\n")
-            process.stdin.flush()
-            reply = process.stdout.readline()
-        except BrokenPipeError:
-            reply = ""
-        finally:
-            timer.cancel()
-        return json.loads(reply) if reply.endswith("\n") else None
-
-    def end(self) -> int:
-        """Its exit code; negative for the signal that ended it."""
-        if self._process.stdin is not None:
-            self._process.stdin.close()
-        return self._process.wait()
-
-
-class Looking:
-    """Threads that look at problems, each with a process of its own until `close`."""
-
-    def __init__(self, start: Callable[[], Looker], room: Room) -> None:
-        self._start = start
-        self._room = room
-        self._lookers: dict[int, Looker] = {}  # by thread
-
-    def close(self) -> None:
-        """End every process, when no thread looks any more."""
-        while self._lookers:
-            self._lookers.popitem()[1].end()
-
-    def look(self, one: SuiteProblem) -> tuple[SuiteProblem, Row]:
-        own = threading.get_ident()
-        looker = self._lookers.get(own) or self._start()
-        self._lookers[own] = looker
-        reply = looker.ask(one.key)
-        if reply is not None and "need_bytes" in reply:
-            with self._room.of(reply["need_bytes"]):
-                reply = looker.ask("go")
-        if reply is not None:
-            return one, reply["row"]
-        del self._lookers[own]
-        code = looker.end()
-        verdict = "time limit" if code == -9 else "failed"
-        return one, {"verdict": verdict, "reason": f"its process ended with {code}"}
 
 
 def print_table(rows: list[Row]) -> None:
