@@ -124,6 +124,8 @@ class Oracle:
         keys = {_key(case) for case in self.cases}
         self._kept = {key: kept for key, kept in self._kept.items() if key in keys}
         self._prepared = True
+        self.reference.limit()
+        self.give_back()
 
     def _insist(self, check: Callable[[], bool]) -> bool:
         """What `check` says; asked once more where memory ran out. Raises TooLarge."""

@@ -91,7 +91,12 @@ class Reference:
 
     def give_back(self) -> None:
         """Have its process return to the GPU what PyTorch keeps there without using it."""
-        self._ask({"op": "give_back"}, "while it gave memory back")
+        try:  # what it answers is its own business: what is free is measured
+            self._worker.ask({"op": "give_back"}, self._deadline)
+        except WorkerFailed as error:
+            raise ReferenceFailed(
+                f"the reference failed when it was idle: {error.reason}"
+            ) from error
 
     def wipe(self) -> None:
         """Leave no expected value in memory that is shared with a worker."""

@@ -23,6 +23,7 @@ from runner.suites import open_suite
 from runner.verifier import Verifier, VerifyOptions
 from runner.verifier.gpu.memory_plan import need_bytes
 from runner.verifier.inputs import plan_cases
+from runner.verifier.memory import device_memory_told
 
 _TOO_LARGE = re.compile(
     "does not fit|no workload fits|every workload is too large|memory ran out|the GPU's memory"
@@ -50,7 +51,9 @@ def main(checkout: str, device: str, limit_s: str, sandbox: str) -> None:
             problem = one.load(allow_no_sandbox=options.allow_no_sandbox)
             row["load_s"] = round(time.monotonic() - began_s, 2)
             row |= {"policy": problem.policy, **_sizes(problem)}
-            _say({"need_bytes": _need_bytes(problem) if device == "cuda" else 0})
+            with device_memory_told():  # of this process's first look at the GPU, too
+                need = _need_bytes(problem) if device == "cuda" else 0
+            _say({"need_bytes": need})
             sys.stdin.readline()
             began_s = time.monotonic()
             # No baseline is compiled; the gate sees one draw, normal inputs, other parameters.

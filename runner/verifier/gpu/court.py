@@ -156,11 +156,11 @@ class GpuCourt:
         if self._reference is None:
             raise RunnerError("the verifier is closed")
         started = time.monotonic()
-        if self._oracle is not None:
-            # Two truths at once may be more than a shared GPU holds; what the loop's oracle still
-            # answers, it makes again.
-            self._oracle.close()
         with self._lock.checking():
+            if self._oracle is not None:
+                # Two truths at once may be more than a shared GPU holds; what the loop's oracle
+                # still answers, it makes again.
+                self._oracle.close()
             cases = plan_memory(self._problem, self._all_cases(seed)).cases
             oracle = self._make_oracle(cases, self._reference)
         times["reference"] += time.monotonic() - started
@@ -323,7 +323,6 @@ class GpuCourt:
             keep_bytes=self._plan.keep_bytes,
         )
         oracle.prepare()
-        oracle.give_back()
         return oracle
 
     def _all_cases(self, seed: int) -> tuple[Case, ...]:
