@@ -80,7 +80,7 @@ class DeviceMemoryExhausted(RunnerError):
         figures = ", ".join(figure for figure in (asked, free) if figure is not None)
         whose = "other processes may hold the rest (nvidia-smi lists them)"
         if asked_bytes is not None and free_bytes is not None and asked_bytes <= free_bytes:
-            whose = "one process may take no more than its share"
+            whose = "a worker may take no more than its share, or others have given some back"
         super().__init__(f"{what}: {figures}; {whose}" if figures else what)
         self.asked_bytes = asked_bytes
         self.free_bytes = free_bytes

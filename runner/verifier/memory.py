@@ -7,11 +7,12 @@ is: what a candidate's own allocations come to is the court's.
 from __future__ import annotations
 
 import gc
+import inspect
 import re
 import sys
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import torch
 
@@ -26,6 +27,7 @@ _WANT = re.compile(
     rf"out of memory|OutOfMemoryError|cudaErrorMemoryAllocation|{_ON_DEVICE.pattern}"
 )
 _ASKED = re.compile(r"Tried to allocate ([\d.]+) ([KMG]i)?B")
+_WAITING = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
 _UNITS = {"Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30}
 
 
@@ -93,13 +95,23 @@ def give_back() -> None:
     Takes milliseconds and waits for the GPU: never for a moment that is timed. Tensors of a failure
     that is on its way out go too: without it, the locals of its frames would hold them.
     """
-    failure = sys.exc_info()[1]
-    while failure is not None:
-        traceback.clear_frames(failure.__traceback__)
-        failure = failure.__cause__ or failure.__context__
+    _forget_locals(sys.exc_info()[1])
     gc.collect()
     if _has_cuda():
         torch.cuda.empty_cache()
+
+
+def _forget_locals(failure: BaseException | None) -> None:
+    """Of the functions that `failure`, and what it came from, has ended."""
+    known: list[BaseException] = []
+    while failure is not None and failure not in known:
+        known.append(failure)
+        for frame, _ in traceback.walk_tb(failure.__traceback__):
+            # To clear a coroutine that waits would end it, and what runs cannot be cleared.
+            if not frame.f_code.co_flags & _WAITING:
+                with suppress(RuntimeError):
+                    frame.clear()
+        failure = failure.__cause__ or failure.__context__
 
 
 def _free_and_total() -> tuple[int | None, int | None]:

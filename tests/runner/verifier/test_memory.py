@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 import weakref
+from types import TracebackType
 
 import pytest
 import torch
@@ -76,7 +78,7 @@ def test_an_error_of_memory_is_recognised(kind, message, due):
             60,
             PYTORCH,
             "the GPU's memory ran out: 12.9 GB were asked for, 64.4 of the GPU's 150.3 GB are free;"
-            " one process may take no more than its share",
+            " a worker may take no more than its share, or others have given some back",
         ),
         (
             8,
@@ -200,3 +202,28 @@ def test_what_failed_for_another_reason_is_not_looked_into(failed, gpu_with):
     emptied = gpu_with(0)
     refuse_where_short(failed, due_bytes=8 * GIB)
     assert emptied == []
+
+
+def test_a_coroutine_that_waits_in_the_wake_of_a_failure_goes_on():
+    """Its frame is in the failure's traceback; ended, it would never come to its result."""
+
+    async def waits():
+        try:
+            raise ValueError("first")
+        except ValueError:
+            await asyncio.sleep(0.01)
+            return "done"
+
+    async def main():
+        waiting = asyncio.ensure_future(waits())
+        await asyncio.sleep(0)
+        frame = waiting.get_coro().cr_frame
+        failure = RuntimeError("second")
+        failure.__traceback__ = TracebackType(None, frame, frame.f_lasti, frame.f_lineno)
+        try:
+            raise failure
+        except RuntimeError:
+            give_back()
+        return await asyncio.wait_for(waiting, 2)
+
+    assert asyncio.run(main()) == "done"
