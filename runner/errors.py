@@ -5,7 +5,8 @@
     │   ├── EndpointError   an endpoint said no, or nothing, after so many tries
     │   └── ModelExhausted  a transcript is at its end, or somebody ended a mailbox
     ├── SandboxUnavailable  generated code would run without a sandbox, and nobody allowed that
-    └── ReferenceFailed     the problem's own reference failed: the spec is at fault
+    ├── ReferenceFailed     the problem's own reference failed: the spec is at fault
+    └── DeviceMemoryExhausted  a GPU had not that much memory left, for whoever holds it
     ContractError           wire data that breaks the contract (ValueError)
     ├── ProblemError        a problem folder or spec with faults; carries all of them
     ├── BundleError         a result bundle that fails its checks
@@ -58,6 +59,32 @@ class SandboxUnavailable(RunnerError):
 
 class ReferenceFailed(RunnerError):
     """The problem's own reference failed: the spec is at fault, not a candidate."""
+
+
+class DeviceMemoryExhausted(RunnerError):
+    """A GPU had not that much memory left. No candidate is to blame: the judge, its reference and
+    other processes hold it. What is not known of the figures is None."""
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        asked_bytes: int | None,
+        free_bytes: int | None,
+        total_bytes: int | None,
+    ) -> None:
+        asked = None if asked_bytes is None else f"{asked_bytes / 1e9:.3g} GB were asked for"
+        free = None
+        if free_bytes is not None and total_bytes is not None:
+            free = f"{free_bytes / 1e9:.3g} of the GPU's {total_bytes / 1e9:.4g} GB are free"
+        figures = ", ".join(figure for figure in (asked, free) if figure is not None)
+        whose = "other processes may hold the rest (nvidia-smi lists them)"
+        if asked_bytes is not None and free_bytes is not None and asked_bytes <= free_bytes:
+            whose = "a worker may take no more than its share, or others have given some back"
+        super().__init__(f"{what}: {figures}; {whose}" if figures else what)
+        self.asked_bytes = asked_bytes
+        self.free_bytes = free_bytes
+        self.total_bytes = total_bytes
 
 
 class ContractError(ValueError):

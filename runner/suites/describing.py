@@ -22,14 +22,14 @@ _ROW = {"name": str, "shape": list, "dtype": str}
 
 def describe_file(text: str, file: str, *, allow_no_sandbox: bool) -> dict[str, Any]:
     """The facts of `runner.verifier.modules.describe`. Raises ReferenceFailed, or RunnerError."""
-    worker = WorkerProcess(
-        Start(
-            role="reference",
-            sandbox=open_sandbox(allow_none=allow_no_sandbox),
-            arenas=(Arena.create(_ARENA_BYTES),),
-            cpu_s=2 * TIMEOUT_S,
+    sandbox, arena = open_sandbox(allow_none=allow_no_sandbox), Arena.create(_ARENA_BYTES)
+    try:
+        worker = WorkerProcess(
+            Start(role="reference", sandbox=sandbox, arenas=(arena,), cpu_s=2 * TIMEOUT_S)
         )
-    )
+    except BaseException:
+        arena.close()
+        raise
     try:
         worker.wait_ready()
         job = {"op": "describe", "source": text, "file": "reference.py"}

@@ -14,7 +14,8 @@ class VerifyOptions:
     `quick` runs fewer distributions and workloads: for a person at a terminal, not for a bundle.
     `seed` None draws a fresh secret; a number makes inputs repeatable, for tests.
     `allow_no_sandbox` lets generated code run where no sandbox can be made. `rounds`: timed calls
-    of the candidate for each benchmark workload, on a GPU. `spares`: warm workers kept of a role.
+    of the candidate for each benchmark workload, on a GPU. `spares`: warm workers kept of a role;
+    0 for whoever judges no candidate.
     """
 
     device: Literal["cpu", "cuda"] = "cpu"
@@ -28,5 +29,5 @@ class VerifyOptions:
     def __post_init__(self) -> None:
         if self.timeout_s <= 0:
             raise ValueError(f"timeout_s must be positive, not {self.timeout_s}")
-        if self.rounds < 1 or self.spares < 1:
-            raise ValueError("rounds and spares must be at least 1")
+        if self.rounds < 1 or self.spares < 0:
+            raise ValueError("rounds must be at least 1, and spares not negative")

@@ -6,7 +6,7 @@ checked. The reference itself runs in a sandboxed worker of its own (`reference`
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -19,10 +19,11 @@ from runner.verifier.arena import end_of, lay_out, torch_dtype
 from runner.verifier.bytewise import same_bytes
 from runner.verifier.inputs import Case, make_inputs
 from runner.verifier.layouts import SECOND_START, behind, input_slots
+from runner.verifier.memory import give_back, is_out_of_memory, ran_out
 from runner.verifier.modules.values import fixed_parameters, is_optional
 from runner.verifier.numerics import Expected, compute_noise, disturb, expect
 from runner.verifier.process import WorkerProcess
-from runner.verifier.reference import Reference, TooLarge, is_out_of_memory
+from runner.verifier.reference import Reference, TooLarge
 from runner.verifier.spec_gate import SpecGate
 
 _SPARE_BYTES = 1 << 20
@@ -87,6 +88,7 @@ class Oracle:
         self._keep_bytes = keep_bytes
         self._kept: dict[tuple[str, int], PreparedCase] = {}
         self._prepared = False
+        self._checked_twice = False
 
     def prepare(self) -> None:
         """Check the reference on every case, and the spec. Raises ReferenceFailed. Done once.
@@ -99,24 +101,13 @@ class Oracle:
         self.reference.limit()
         self.reference.load()
         gate = SpecGate(self._problem)
-        checked_twice = False
         undefined: set[tuple[str, int]] = set()
         for case in self.cases:
             if str(case.workload) in self.too_large:
                 continue
             try:
-                with _memory_errors(), self._wiping():
-                    inputs = make_inputs(self._problem, case, self._device)
-                    prepared = self._make(case, inputs)
-                    if is_optional(case) and not _all_finite(prepared):
-                        undefined.add(_key(case))
-                        continue
-                    if not checked_twice:
-                        self.fixed = fixed_parameters(self._problem, case, self._device)
-                        self._run_again(prepared)
-                        checked_twice = True
-                    gate.take(prepared.inputs, prepared.expected, self._rounded(prepared, gate))
-                    self._keep(prepared)
+                if not self._insist(partial(self._check, case, gate)):
+                    undefined.add(_key(case))
             except TooLarge as error:
                 self.too_large[str(case.workload)] = error.reason
         self.cases = tuple(
@@ -133,6 +124,34 @@ class Oracle:
         keys = {_key(case) for case in self.cases}
         self._kept = {key: kept for key, kept in self._kept.items() if key in keys}
         self._prepared = True
+        self.reference.limit()
+        self.give_back()
+
+    def _insist(self, check: Callable[[], bool]) -> bool:
+        """What `check` says; asked once more where memory ran out. Raises TooLarge."""
+        try:
+            with _memory_errors(self._device), self._wiping():
+                return check()
+        except TooLarge:
+            if self._device.type == "cpu":
+                raise
+        # Of the two processes each keeps blocks that it has no use for now: the other may.
+        self.give_back()
+        with _memory_errors(self._device), self._wiping():
+            return check()
+
+    def _check(self, case: Case, gate: SpecGate) -> bool:
+        """Take one case up, unless it is one that the problem may leave undefined, and does."""
+        prepared = self._make(case, make_inputs(self._problem, case, self._device))
+        if is_optional(case) and not _all_finite(prepared):
+            return False
+        if not self._checked_twice:
+            self.fixed = fixed_parameters(self._problem, case, self._device)
+            self._run_again(prepared)
+            self._checked_twice = True
+        gate.take(prepared.inputs, prepared.expected, self._rounded(prepared, gate))
+        self._keep(prepared)
+        return True
 
     def case(self, index: int) -> PreparedCase:
         """Case number `index` of `cases`, after `prepare`. Raises ReferenceFailed."""
@@ -151,7 +170,7 @@ class Oracle:
         """
         self.reference.limit()
         try:
-            with _memory_errors(), self._wiping():
+            with _memory_errors(self._device), self._wiping():
                 return self._make(case, inputs or make_inputs(self._problem, case, self._device))
         except TooLarge as error:
             raise ReferenceFailed(f"on {case}: {error.reason}") from error
@@ -162,9 +181,18 @@ class Oracle:
         rows = self._problem.inputs
         return frozenset(row.state for row in rows if row.name in self.fixed and row.state)
 
+    def give_back(self) -> None:
+        """Return to the GPU what judge and reference keep of it without using it: a candidate and
+        other judges have their share of the same memory. Never while something is timed."""
+        if self._device.type != "cpu":
+            give_back()
+            self.reference.give_back()
+
     def close(self) -> None:
         """Give back what is kept; a later `case` makes it again."""
         self._kept.clear()
+        if self._device.type != "cpu":
+            give_back()
 
     def _keep(self, prepared: PreparedCase) -> None:
         held = sum(kept.size_bytes for kept in self._kept.values())
@@ -236,7 +264,7 @@ def _key(case: Case) -> tuple[str, int]:
 
 
 @contextmanager
-def _memory_errors() -> Iterator[None]:
+def _memory_errors(device: torch.device) -> Iterator[None]:
     """The judge's own memory may run out as well."""
     try:
         yield
@@ -244,7 +272,7 @@ def _memory_errors() -> Iterator[None]:
         if not is_out_of_memory(type(error).__name__, str(error)):
             raise
         said = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
-        raise TooLarge(f"the judge ran out of memory ({said})") from error
+        raise TooLarge(ran_out("the judge", said, device)) from error
 
 
 def _check_library_ops(problem: Problem) -> None:

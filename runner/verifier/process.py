@@ -22,6 +22,8 @@ from typing import Any, Literal, Protocol
 
 from runner.errors import RunnerError
 from runner.verifier.arena import SharedMemory
+from runner.verifier.finding import first_line
+from runner.verifier.memory import exhausted, is_out_of_memory
 from runner.verifier.sandbox import Sandbox, interpreter
 from runner.verifier.watch import children_of, held_by
 
@@ -133,15 +135,16 @@ class WorkerProcess:
         if self.ready:
             return
         try:
-            self.ready = self._read_reply(time.monotonic() + START_TIMEOUT_S)
+            ready = self._read_reply(time.monotonic() + START_TIMEOUT_S)
         except WorkerFailed as error:
             detail = error.stderr.strip().splitlines()
             tail = f": {detail[-1]}" if detail else ""
             raise RunnerError(
                 f"a {self.role} worker did not start: {error.reason}{tail}"
             ) from error
-        if not self.ready.get("ready"):
-            raise RunnerError(f"a {self.role} worker did not start: {self.ready.get('error')}")
+        if not ready.get("ready"):
+            raise _not_started(self.role, str(ready.get("error")))
+        self.ready = ready
 
     def ask(self, job: dict[str, Any], deadline: float) -> dict[str, Any]:
         """Send one job and wait for its reply until `deadline` (time.monotonic seconds)."""
@@ -273,6 +276,15 @@ class WorkerProcess:
         if number is not None and number in set(signal.Signals):
             return f"it was ended by {signal.Signals(number).name}"
         return f"it ended itself with exit status {code}"
+
+
+def _not_started(role: Role, said: str) -> RunnerError:
+    """Why a worker says it cannot work. CUDA's own text is a page."""
+    what = f"a {role} worker did not start"
+    kind, _, message = said.partition(": ")
+    if role.startswith("cuda") and is_out_of_memory(kind, message):
+        return exhausted(f"{what}: it ran out of the GPU's memory", said=message)
+    return RunnerError(f"{what}: {first_line(said)}")
 
 
 def role_environment(role: Role) -> dict[str, str]:

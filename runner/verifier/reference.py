@@ -19,6 +19,7 @@ from runner.verifier.arena import Slot, dtype_name, lay_out, settle, torch_dtype
 from runner.verifier.bytewise import same_bytes
 from runner.verifier.finding import first_line
 from runner.verifier.inputs import Case
+from runner.verifier.memory import is_out_of_memory, ran_out
 from runner.verifier.modules.job import build_job, call_seed, entry_job, kept_inputs
 from runner.verifier.process import WorkerFailed, WorkerProcess
 
@@ -87,6 +88,15 @@ class Reference:
                     f"in float64; the spec says {spec.dtype}"
                 )
         return outputs
+
+    def give_back(self) -> None:
+        """Have its process return to the GPU what PyTorch keeps there without using it."""
+        try:  # what it answers is its own business: what is free is measured
+            self._worker.ask({"op": "give_back"}, self._deadline)
+        except WorkerFailed as error:
+            raise ReferenceFailed(
+                f"the reference failed when it was idle: {error.reason}"
+            ) from error
 
     def wipe(self) -> None:
         """Leave no expected value in memory that is shared with a worker."""
@@ -159,22 +169,15 @@ class Reference:
             raise ReferenceFailed(f"the reference failed {when}: {reason}") from error
         if reply.get("ok") is True:
             return reply
-        said = first_line(f"{reply.get('type')}: {reply.get('message')}")
-        if is_out_of_memory(str(reply.get("type")), str(reply.get("message"))):
-            raise TooLarge(f"the reference ran out of memory ({said})")
+        kind, message = str(reply.get("type")), str(reply.get("message"))
+        said = first_line(f"{kind}: {message}")
+        if is_out_of_memory(kind, message):
+            raise TooLarge(ran_out("the reference", said, self._worker.arena.device))
         line = reply.get("line")
         place = f" (line {line})" if isinstance(line, int) else ""
         advice = "; declare the range that the reference supports ([axes])" if held_out else ""
         drawn = ", sizes drawn from the declared ranges" if held_out else ""
         raise ReferenceFailed(f"the reference failed {when}{drawn}: {said}{place}{advice}")
-
-
-def is_out_of_memory(kind: str, message: str) -> bool:
-    """Whether an error of that type and text says that memory ran out, on a GPU or on the host."""
-    if kind in ("OutOfMemoryError", "MemoryError"):
-        return True
-    # PyTorch's CPU allocator raises a plain RuntimeError.
-    return kind == "RuntimeError" and "can't allocate memory" in message
 
 
 def _copy(tensor: torch.Tensor, view: torch.Tensor) -> object:

@@ -4,10 +4,10 @@
         [--device cpu|cuda] [--limit 600] [--allow-no-sandbox] [--json FILE]
 
 The kernels are those of tests/bench/honest, written for this comparison. Both judge in turns on
-one GPU; neither holds memory while the other works. A verdict is counted from the kernel's text to
-the answer: here with the verifier prepared, as in a run, where one preparation serves every attempt
-(its seconds stand beside), there with everything imported. Started again with the same FILE it goes
-on. Exit code 1 where the two disagree.
+one GPU; of its memory neither holds more than a CUDA context while the other works. A verdict is
+counted from the kernel's text to the answer: here with the verifier prepared, as in a run, where
+one preparation serves every attempt (its seconds stand beside), there with everything imported.
+Started again with the same FILE it goes on. Exit code 1 where the two disagree.
 """
 
 from __future__ import annotations

@@ -6,30 +6,33 @@ its own inputs tell right from wrong? Prints the table of BENCHMARKS.md.
         [--allow-no-sandbox] [--table] --json OUT
 
 Started again it goes on: what stands in OUT is not looked at again, but for what ran into its time
-limit. With `--jobs` several problems share the GPU, as far as their memory allows.
+limit. With `--jobs` several problems share the GPU, as far as their memory allows; one that runs
+out of memory beside others is looked at once more at the end, alone: 'too large' is said of a
+problem and a GPU, never of its neighbours.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import re
 import subprocess
 import sys
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
+from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # started by its path
 
 from runner.errors import RunnerError
 from runner.files import write_atomically
 from runner.suites import Suite, SuiteProblem, open_suite
+from tests.bench.suites_lookers import Looker, Looking, Room, Row
 
-LOOK = Path(__file__).with_name("suites_look.py")
-Row = dict[str, Any]
+# What a process keeps of a GPU as long as it lives, its CUDA context: as much on an H200.
+_CONTEXT_BYTES = int(1.7 * (1 << 30))
+_RAN_OUT = re.compile(r"out of (the GPU's )?memory|memory ran out")
 VERDICTS = ("sound", "proves nothing", "no seed", "too large", "not loaded", "failed", "time limit")
 
 
@@ -78,13 +81,32 @@ def fill(chosen: Sequence[SuiteProblem], rows: Rows, arguments: argparse.Namespa
     device = "cpu" if memory_bytes is None else "cuda"
     sandbox = "optional" if arguments.allow_no_sandbox else "required"
     given = (str(arguments.checkout), device, str(arguments.limit), sandbox)
-    looking = Looking(lambda: Looker(given), Room(memory_bytes or 0))
-    with ThreadPoolExecutor(arguments.jobs) as threads:
-        due = [threads.submit(looking.look, one) for one in chosen if rows.is_due(one.key)]
-        for done in as_completed(due):
+    due = [one for one in chosen if rows.is_due(one.key)]
+    look_at(due, rows, lambda: Looker(given), memory_bytes or 0, arguments.jobs)
+
+
+def look_at(
+    due: Sequence[SuiteProblem],
+    rows: Rows,
+    start: Callable[[], Looker],
+    memory_bytes: int,
+    jobs: int,
+) -> None:
+    """First side by side, then alone what ran out of memory."""
+    again: list[SuiteProblem] = []
+    room = Room(memory_bytes - jobs * _CONTEXT_BYTES)
+    with closing(Looking(start, room)) as looking, ThreadPoolExecutor(jobs) as threads:
+        for done in as_completed([threads.submit(looking.look, one) for one in due]):
             one, row = done.result()
-            rows.keep(one, row)
-            print(f"{one.key} {row['verdict']}", file=sys.stderr, flush=True)
+            if ran_out(row):
+                again.append(one)
+                print(f"{one.key} ran out of memory: again, alone", file=sys.stderr, flush=True)
+            else:
+                rows.keep(one, row)
+    # No other process of ours is left: all the GPU is the problem's.
+    with closing(Looking(start, Room(memory_bytes))) as looking:
+        for one in again:
+            rows.keep(one, {**looking.look(one)[1], "alone": True})
 
 
 def numbers(text: str) -> list[int]:
@@ -116,89 +138,18 @@ class Rows:
         self.found = found
 
     def is_due(self, key: str) -> bool:
-        return key not in self.found or self.found[key]["verdict"] == "time limit"
+        row = self.found.get(key)
+        return row is None or row["verdict"] == "time limit" or ran_out(row)
 
     def keep(self, one: SuiteProblem, row: Row) -> None:
         self.found[one.key] = {"key": one.key, "title": one.title, "family": one.family, **row}
         write_atomically(self._path, json.dumps(self.found, indent=1) + "\n")
+        print(f"{one.key} {row['verdict']}", file=sys.stderr, flush=True)
 
 
-class Room:
-    """The GPU's memory, handed out to problems that are looked at side by side."""
-
-    def __init__(self, total_bytes: int) -> None:
-        self._free_bytes = total_bytes
-        self._changed = threading.Condition()
-
-    @contextmanager
-    def of(self, need_bytes: int) -> Iterator[None]:
-        with self._changed:
-            self._changed.wait_for(lambda: need_bytes <= self._free_bytes)
-            self._free_bytes -= need_bytes
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._free_bytes += need_bytes
-                self._changed.notify_all()
-
-
-class Looker:
-    """One process of `suites_look`."""
-
-    def __init__(self, arguments: tuple[str, str, str, str]) -> None:
-        command = [sys.executable, str(LOOK), *arguments]
-        self._limit_s = float(arguments[2])
-        self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-
-    def ask(self, line: str) -> Row | None:
-        """Its reply; None where it was ended for taking too long, or ended by itself."""
-        process = self._process
-        assert process.stdin is not None
-        assert process.stdout is not None
-        # Its sandboxed workers end with it.
-        timer = threading.Timer(self._limit_s, process.kill)
-        timer.start()
-        try:
-            process.stdin.write(f"{line}\n")
-            process.stdin.flush()
-            reply = process.stdout.readline()
-        except BrokenPipeError:
-            reply = ""
-        finally:
-            timer.cancel()
-        return json.loads(reply) if reply.endswith("\n") else None
-
-    def end(self) -> int:
-        """Its exit code; negative for the signal that ended it."""
-        if self._process.stdin is not None:
-            self._process.stdin.close()
-        return self._process.wait()
-
-
-class Looking:
-    """Threads that look at problems, each with a process of its own."""
-
-    def __init__(self, start: Callable[[], Looker], room: Room) -> None:
-        self._start = start
-        self._room = room
-        self._own = threading.local()
-
-    def look(self, one: SuiteProblem) -> tuple[SuiteProblem, Row]:
-        looker = getattr(self._own, "looker", None) or self._start()
-        self._own.looker = looker
-        reply = looker.ask(one.key)
-        if reply is not None and "need_bytes" in reply:
-            with self._room.of(reply["need_bytes"]):
-                reply = looker.ask("go")
-        if reply is not None:
-            return one, reply["row"]
-        self._own.looker = None
-        code = looker.end()
-        verdict = "time limit" if code == -9 else "failed"
-        return one, {"verdict": verdict, "reason": f"its process ended with {code}"}
+def ran_out(row: Row) -> bool:
+    """Whether it failed for want of memory that others may have held."""
+    return "alone" not in row and _RAN_OUT.search(row.get("reason") or "") is not None
 
 
 def print_table(rows: list[Row]) -> None:

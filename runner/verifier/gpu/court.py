@@ -5,11 +5,10 @@ Owns the GPU's memory plan and the order of stages. Never imports candidate or r
 
 from __future__ import annotations
 
-import gc
 import secrets
 import time
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 
 import torch
@@ -32,7 +31,7 @@ from runner.verifier.gpu.device_arena import DeviceArena
 from runner.verifier.gpu.figures import join_timings
 from runner.verifier.gpu.gpu_lock import GpuLock
 from runner.verifier.gpu.measure import Measured, Measurement
-from runner.verifier.gpu.memory_plan import MemoryPlan, plan_memory, tuning_worker_bytes
+from runner.verifier.gpu.memory_plan import MemoryPlan, plan_memory, worker_bytes
 from runner.verifier.gpu.roofline import measure_roofline
 from runner.verifier.gpu.sanitizer import sanitize
 from runner.verifier.gpu.toolchain import Toolchain
@@ -40,6 +39,7 @@ from runner.verifier.gpu.tuning import Ground, Tuning
 from runner.verifier.gpu.tuning_crew import crew_size, open_crew
 from runner.verifier.gpu.tuning_trials import rooms
 from runner.verifier.inputs import Case, plan_cases, timed_cases
+from runner.verifier.memory import device_memory_told, give_back, refuse_where_short
 from runner.verifier.options import VerifyOptions
 from runner.verifier.oracle import Oracle
 from runner.verifier.pool import WorkerPool
@@ -62,10 +62,19 @@ class _Run:
     swept: Swept
     measured: Measured | None
 
+    @property
+    def finding(self) -> Finding | None:
+        """Why it does not pass, if it does not."""
+        return self.swept.finding or (self.measured.finding if self.measured else None)
+
 
 class GpuCourt:
-    """Judges candidates for one problem on one GPU. Made and used by `judge.Verifier`."""
+    """Judges candidates for one problem on one GPU. Made and used by `judge.Verifier`.
 
+    Where the GPU's memory runs out in the judge, all of it raises DeviceMemoryExhausted.
+    """
+
+    @device_memory_told()
     def __init__(
         self, problem: Problem, options: VerifyOptions, sandbox: Sandbox, seed: int
     ) -> None:
@@ -78,19 +87,22 @@ class GpuCourt:
         self._plan: MemoryPlan = plan_memory(problem, self._all_cases(seed))
         self.cases = self._plan.cases
         self._lock = GpuLock(torch.cuda.current_device())
-        self._tools = Toolchain(sandbox)
-        self._arena = DeviceArena.create(self._plan.candidate_bytes)
-        self._reference_arena = DeviceArena.create(self._plan.reference_bytes)
-        self._pool = WorkerPool(self._start, spares=options.spares)
         self._tuning: WorkerPool | None = None  # of the last tune
         self._reference: WorkerProcess | None = None
         self._oracle: Oracle | None = None
         self._baselines: Baselines | None = None
-        try:
+        with ExitStack() as held:
+            held.callback(give_back)
+            self._tools = held.enter_context(closing(Toolchain(sandbox)))
+            sizes = self._plan.candidate_bytes, self._plan.reference_bytes
+            self._arena, self._reference_arena = (
+                held.enter_context(closing(DeviceArena.create(size))) for size in sizes
+            )
+            self._pool = WorkerPool(self._start, spares=options.spares)
+            held.callback(self._pool.close)
             self._pool.restock("cuda-reference", "cuda-candidate")
-        except BaseException:
-            self.close()
-            raise
+            # Given back in the opposite order: memory goes after the processes that have it mapped.
+            self._held = held.pop_all()
 
     @property
     def closed(self) -> bool:
@@ -101,6 +113,7 @@ class GpuCourt:
         """What this GPU was measured to do; None before `prepare`."""
         return None if self._oracle is None else measure_roofline(self._arena.device.index)
 
+    @device_memory_told()
     def prepare(self) -> None:
         """Reference, spec gate, baselines, roofline. Done once; raises ReferenceFailed."""
         if self._oracle is not None:
@@ -112,7 +125,7 @@ class GpuCourt:
             measure_roofline(self._arena.device.index, self._lock.timing)
             with self._lock.checking():
                 self._oracle = self._look_into_the_problem(self._reference)
-        except RunnerError:
+        except (RunnerError, RuntimeError):
             # What failed may be stuck, or may have left its worker in any state.
             self._pool.retire(self._reference)
             self._reference = None
@@ -130,38 +143,39 @@ class GpuCourt:
         """The benchmark workloads whose truth this GPU has the memory for."""
         return tuple(w for w in self._plan.timed if str(w) not in oracle.too_large)
 
+    @device_memory_told()
     def judge(self, candidate: Candidate, times: dict[str, float]) -> Evaluation:
         """Sweep and timing in one worker."""
         run = self._run(candidate, self._oracle_of(), times)
         return self._conclude(candidate, [run], times)
 
+    @device_memory_told()
     def finalize(self, candidate: Candidate, times: dict[str, float]) -> Evaluation:
         """The measurement that is reported: new seed, fresh processes, then the sanitizer."""
         seed = secrets.randbits(62)
         if self._reference is None:
             raise RunnerError("the verifier is closed")
         started = time.monotonic()
-        if self._oracle is not None:
-            # Two truths at once may be more than a shared GPU holds; what the loop's oracle still
-            # answers, it makes again.
-            self._oracle.close()
-            torch.cuda.empty_cache()
         with self._lock.checking():
+            if self._oracle is not None:
+                # Two truths at once may be more than a shared GPU holds; what the loop's oracle
+                # still answers, it makes again.
+                self._oracle.close()
             cases = plan_memory(self._problem, self._all_cases(seed)).cases
             oracle = self._make_oracle(cases, self._reference)
         times["reference"] += time.monotonic() - started
         runs: list[_Run] = []
         for _ in range(FINAL_PROCESSES):
             runs.append(self._run(candidate, oracle, times))
-            if runs[-1].swept.finding is not None or runs[-1].measured is None:
-                return self._conclude(candidate, runs, times)
-            if runs[-1].measured.finding is not None:
+            if runs[-1].finding is not None:
                 return self._conclude(candidate, runs, times)
         started = time.monotonic()
         finding, checks = sanitize(self._problem, candidate, self._sandbox, self._options.timeout_s)
+        refuse_where_short(finding, self._plan.due_bytes)
         times["sanitizer"] = time.monotonic() - started
         return self._conclude(candidate, runs, times, finding, checks)
 
+    @device_memory_told()
     def tune(self, candidate: Candidate, declaration: Declaration, deadline: float) -> Tuned:
         """The best launch parameters, found in workers and with tools of their own."""
         oracle = self._oracle_of()
@@ -184,7 +198,7 @@ class GpuCourt:
 
     def _crew_size(self, workloads: Sequence[Workload]) -> int:
         free_bytes = torch.cuda.mem_get_info()[0]
-        need_bytes = tuning_worker_bytes(self._problem, workloads)
+        need_bytes = worker_bytes(self._problem, workloads)
         room = min((rooms(self._problem, w, self._arena.size_bytes) for w in workloads), default=1)
         return min(room, crew_size(free_bytes, need_bytes))
 
@@ -203,47 +217,56 @@ class GpuCourt:
             self._tuning.close()
         if self._reference is not None:
             self._pool.retire(self._reference)
-        if self._oracle is not None:
-            self._oracle.close()
         self._oracle = None
-        self._tools.close()
-        self._arena.close()
-        self._reference_arena.close()
-        gc.collect()  # tensors may hang on frames of exceptions
-        torch.cuda.empty_cache()
+        self._held.close()
 
     def _run(self, candidate: Candidate, oracle: Oracle, times: dict[str, float]) -> _Run:
-        started = time.monotonic()
-        worker = self._pool.take("cuda-candidate")
+        """What a fresh worker makes of it. Raises DeviceMemoryExhausted where the candidate had not
+        the memory that it was due."""
         try:
-            worker.wait_ready()
-            self._tools.learn(worker.ready)
-            _add(times, "start", started)
-            with self._lock.checking():
-                started = time.monotonic()
-                # Neither the worker's start nor another judge's timing is the candidate's time.
-                deadline = started + self._options.timeout_s
-                swept = Sweep(self._problem, worker, oracle).run(candidate, deadline)
-                _add(times, "sweep", started)
-                if swept.finding is not None:
-                    return _Run(swept=swept, measured=None)
-                started = time.monotonic()
-                measurement = Measurement(
-                    self._problem, self._options, worker, oracle, self._baselines_of()
-                )
-                finding = measurement.watch(self._timed(oracle), self._tools.reports, deadline)
-                _add(times, "watch", started)
-                if finding is not None:
-                    return _Run(swept=swept, measured=measurement.result(finding))
-            left_s = deadline - time.monotonic()
-            with self._lock.timing():
-                started = time.monotonic()
-                measured = measurement.run(self._timed(oracle), started + left_s)
-            _add(times, "timing", started)
-            return _Run(swept=swept, measured=measured)
+            worker = self._pool.take("cuda-candidate")
+            try:
+                run = self._run_in(worker, candidate, oracle, times)
+            finally:
+                self._pool.retire(worker)
+            refuse_where_short(run.finding, self._plan.due_bytes)
+            return run
         finally:
-            self._pool.retire(worker)
             self._pool.restock("cuda-candidate")
+
+    def _run_in(
+        self,
+        worker: WorkerProcess,
+        candidate: Candidate,
+        oracle: Oracle,
+        times: dict[str, float],
+    ) -> _Run:
+        started = time.monotonic()
+        worker.wait_ready()
+        self._tools.learn(worker.ready)
+        _add(times, "start", started)
+        with self._lock.checking():
+            started = time.monotonic()
+            # Neither the worker's start nor another judge's timing is the candidate's time.
+            deadline = started + self._options.timeout_s
+            swept = Sweep(self._problem, worker, oracle).run(candidate, deadline)
+            _add(times, "sweep", started)
+            if swept.finding is not None:
+                return _Run(swept=swept, measured=None)
+            started = time.monotonic()
+            measurement = Measurement(
+                self._problem, self._options, worker, oracle, self._baselines_of()
+            )
+            finding = measurement.watch(self._timed(oracle), self._tools.reports, deadline)
+            _add(times, "watch", started)
+            if finding is not None:
+                return _Run(swept=swept, measured=measurement.result(finding))
+        left_s = deadline - time.monotonic()
+        with self._lock.timing():
+            started = time.monotonic()
+            measured = measurement.run(self._timed(oracle), started + left_s)
+        _add(times, "timing", started)
+        return _Run(swept=swept, measured=measured)
 
     def _conclude(
         self,

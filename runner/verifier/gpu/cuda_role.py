@@ -24,6 +24,7 @@ from runner.verifier.foreign import ForeignCode
 from runner.verifier.gpu import cuda_trace, remote_tools, triton_cache
 from runner.verifier.gpu.clock import BurstClock
 from runner.verifier.gpu.device_arena import DeviceArena
+from runner.verifier.memory import give_back
 from runner.verifier.modules.entry import ModuleEntry
 
 Job = dict[str, Any]
@@ -33,7 +34,8 @@ _POISON_BLOCKS = (*(1 << size for size in range(9, 21)), 8 << 20, 64 << 20)
 
 
 class CudaRole:
-    """Serves `load`, `configure`, `call`, `baselines`, `burst`, `plain`, `profile` and `flops`."""
+    """Serves `load`, `configure`, `call`, `baselines`, `burst`, `plain`, `profile`, `flops` and
+    `give_back`."""
 
     def __init__(self, settings: Job, ask: Callable[[Job], Job]) -> None:
         marks = {"imports": time.monotonic()}
@@ -102,6 +104,9 @@ class CudaRole:
             return reply
         if operation == "baselines":
             return self._load_baselines(job)
+        if operation == "give_back":
+            give_back()
+            return {"ok": True}
         entry = self._entries[job["who"]]
         arena = self._arenas[job["arena"]]
         inputs = [[arena.tensor(Slot.from_json(row)) for row in one] for one in job["inputs"]]

@@ -10,8 +10,10 @@ import os
 
 import torch
 
+from runner.errors import DeviceMemoryExhausted
 from runner.verifier.arena import ALIGN_BYTES, Slot, torch_dtype
 from runner.verifier.gpu import driver
+from runner.verifier.memory import give_back
 
 
 class DeviceArena:
@@ -30,8 +32,18 @@ class DeviceArena:
         torch.cuda.current_stream(device).synchronize()  # CUDA is up, and this thread has it
         unit = driver.granularity_bytes(device)
         size_bytes = max(unit, -(-size_bytes // unit) * unit)
-        mapping, fd = driver.create_shared(size_bytes, device)
-        return cls(mapping, fd, device)
+        try:
+            mapping, fd = driver.create_shared(size_bytes, device)
+        except DeviceMemoryExhausted:
+            # As PyTorch's allocator does: what it keeps unused is in nobody's way.
+            give_back()
+            mapping, fd = driver.create_shared(size_bytes, device)
+        try:
+            return cls(mapping, fd, device)
+        except BaseException:
+            os.close(fd)
+            driver.close_mapping(mapping)
+            raise
 
     @classmethod
     def open(cls, fd: int, size_bytes: int, device: int = 0) -> DeviceArena:

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import os
 from dataclasses import dataclass
 
 from runner.errors import RunnerError
+from runner.verifier.memory import exhausted
 
 _PINNED = 1
 _POSIX_FD = 1
@@ -41,10 +43,6 @@ class _Access(ctypes.Structure):
     """CUmemAccessDesc."""
 
     _fields_ = (("location", _Location), ("flags", ctypes.c_int))
-
-
-class DeviceMemoryExhausted(RunnerError):
-    """The GPU has not that much memory left."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,15 +75,19 @@ def create_shared(size_bytes: int, device: int) -> tuple[Mapping, int]:
     _check(
         _library().cuMemCreate(
             ctypes.byref(handle), ctypes.c_size_t(size_bytes), ctypes.byref(properties), _zero()
-        )
+        ),
+        asked_bytes=size_bytes,
     )
-    fd = ctypes.c_int()
+    fd = ctypes.c_int(-1)
     try:
         _check(
             _library().cuMemExportToShareableHandle(ctypes.byref(fd), handle, _POSIX_FD, _zero())
         )
         return _map(handle.value, size_bytes, device), fd.value
     except BaseException:
+        # The memory lives as long as a handle or a descriptor does.
+        if fd.value >= 0:
+            os.close(fd.value)
         _library().cuMemRelease(handle)
         raise
 
@@ -98,7 +100,11 @@ def open_shared(fd: int, size_bytes: int, device: int) -> Mapping:
             ctypes.byref(handle), ctypes.c_void_p(fd), _POSIX_FD
         )
     )
-    return _map(handle.value, size_bytes, device)
+    try:
+        return _map(handle.value, size_bytes, device)
+    except BaseException:
+        _library().cuMemRelease(handle)
+        raise
 
 
 def close_mapping(mapping: Mapping) -> None:
@@ -115,6 +121,7 @@ def reset_persisting_l2() -> None:
 
 
 def _map(handle: int, size_bytes: int, device: int) -> Mapping:
+    """All of it or nothing: the handle stays with the caller."""
     library = _library()
     address = ctypes.c_ulonglong()
     size = ctypes.c_size_t(size_bytes)
@@ -124,9 +131,18 @@ def _map(handle: int, size_bytes: int, device: int) -> Mapping:
             ctypes.byref(address), size, ctypes.c_size_t(0), nowhere, _zero()
         )
     )
-    _check(library.cuMemMap(address, size, ctypes.c_size_t(0), ctypes.c_ulonglong(handle), _zero()))
-    access = _Access(_Location(_ON_DEVICE, device), _READ_WRITE)
-    _check(library.cuMemSetAccess(address, size, ctypes.byref(access), ctypes.c_size_t(1)))
+    mapped = False
+    try:
+        offset, owner = ctypes.c_size_t(0), ctypes.c_ulonglong(handle)
+        _check(library.cuMemMap(address, size, offset, owner, _zero()))
+        mapped = True
+        access = _Access(_Location(_ON_DEVICE, device), _READ_WRITE)
+        _check(library.cuMemSetAccess(address, size, ctypes.byref(access), ctypes.c_size_t(1)))
+    except BaseException:
+        if mapped:
+            library.cuMemUnmap(address, size)
+        library.cuMemAddressFree(address, size)
+        raise
     return Mapping(address=address.value, size_bytes=size_bytes, handle=handle)
 
 
@@ -146,11 +162,12 @@ def _library() -> ctypes.CDLL:
         raise RunnerError(f"no CUDA driver: {error}") from error
 
 
-def _check(result: int) -> None:
+def _check(result: int, *, asked_bytes: int | None = None) -> None:
     if result == 0:
         return
+    if result == _OUT_OF_MEMORY:
+        raise exhausted(asked_bytes=asked_bytes)
     text = ctypes.c_char_p()
     _library().cuGetErrorString(result, ctypes.byref(text))
     said = (text.value or b"unknown error").decode()
-    kind = DeviceMemoryExhausted if result == _OUT_OF_MEMORY else RunnerError
-    raise kind(f"CUDA driver: {said} ({result})")
+    raise RunnerError(f"CUDA driver: {said} ({result})")

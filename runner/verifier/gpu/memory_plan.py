@@ -20,7 +20,7 @@ from runner.verifier.oracle import arena_bytes
 
 _CONTEXTS_BYTES = 4 << 30  # three CUDA contexts and the libraries' workspaces
 # Context, the clock's flush buffer, and the poison in the allocator's pool.
-_TUNING_CONTEXT_BYTES = 2 << 30
+_WORKER_CONTEXT_BYTES = 2 << 30
 _CALL_FACTOR = 3  # outputs between guard bands, and as much workspace
 _SETS = (8, 6, 4, 3, 2)
 _SETS_SHARE = 0.3  # of the GPU's memory, at most, for the inputs of timed calls
@@ -29,7 +29,11 @@ _KEEP_SHARE = 0.1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemoryPlan:
-    """`cases` and `timed` leave out what does not fit; `too_large` says why, by workload."""
+    """`cases` and `timed` leave out what does not fit; `too_large` says why, by workload.
+
+    `worker_fraction`: of the GPU's memory, the most that a worker may take. `due_bytes`: what a
+    candidate's worker must be able to get; who asks for more, and finds none, is to blame.
+    """
 
     cases: tuple[Case, ...]
     timed: tuple[Workload, ...]
@@ -38,6 +42,7 @@ class MemoryPlan:
     reference_bytes: int
     keep_bytes: int
     worker_fraction: float
+    due_bytes: int
 
 
 def plan_memory(problem: Problem, cases: Sequence[Case]) -> MemoryPlan:
@@ -62,6 +67,8 @@ def plan_memory(problem: Problem, cases: Sequence[Case]) -> MemoryPlan:
         + [_timing_bytes(problem, workload, total_bytes) for workload in timed]
     )
     reference = arena_bytes(problem, fitting, wide=True)
+    fraction = max(0.1, min(0.5, 1 - (room + reference + _CONTEXTS_BYTES) / total_bytes))
+    honest = worker_bytes(problem, [case.workload for case in fitting])
     return MemoryPlan(
         cases=fitting,
         timed=timed,
@@ -69,14 +76,15 @@ def plan_memory(problem: Problem, cases: Sequence[Case]) -> MemoryPlan:
         candidate_bytes=room,
         reference_bytes=reference,
         keep_bytes=int(_KEEP_SHARE * total_bytes),
-        worker_fraction=max(0.1, min(0.5, 1 - (room + reference + _CONTEXTS_BYTES) / total_bytes)),
+        worker_fraction=fraction,
+        due_bytes=min(honest, int(fraction * total_bytes)),
     )
 
 
-def tuning_worker_bytes(problem: Problem, workloads: Sequence[Workload]) -> int:
-    """What one worker of a tune takes of the GPU beside the arena: a context, and its call."""
+def worker_bytes(problem: Problem, workloads: Sequence[Workload]) -> int:
+    """What a candidate's worker takes of the GPU beside the arena: a context, and its call."""
     calls = [room_bytes(problem, workload, 1) for workload in workloads]
-    return _TUNING_CONTEXT_BYTES + _CALL_FACTOR * max(calls, default=0)
+    return _WORKER_CONTEXT_BYTES + _CALL_FACTOR * max(calls, default=0)
 
 
 def _timing_bytes(problem: Problem, workload: Workload, total_bytes: int) -> int:

@@ -13,6 +13,7 @@ from runner.verifier.bytewise import same_bytes
 from runner.verifier.inputs import plan_cases
 from runner.verifier.oracle import Oracle, arena_bytes
 from runner.verifier.process import Start, WorkerProcess
+from runner.verifier.reference import TooLarge
 from runner.verifier.sandbox import open_sandbox
 
 SOFTMAX = "return torch.softmax(x.float(), -1).to(x.dtype)"
@@ -176,3 +177,39 @@ def test_reference_that_never_ends_is_refused(softmax_texts):
         pytest.raises(ReferenceFailed, match=r"did not finish within 1 s"),
     ):
         verifier.prepare()
+
+
+@pytest.fixture
+def on_a_gpu(oracle_of, monkeypatch):
+    """An oracle that takes the CPU for a GPU, and whose processes count what they give back."""
+    made = oracle_of(SOFTMAX)
+    given_back = []
+    monkeypatch.setattr(made, "_device", torch.device("cuda"))
+    monkeypatch.setattr(made, "give_back", lambda: given_back.append(True))
+    return made, given_back
+
+
+def test_a_workload_that_ran_out_of_memory_once_is_tried_again(on_a_gpu):
+    """Judge and reference each keep blocks of earlier calls: the other may want that memory."""
+    oracle, given_back = on_a_gpu
+    tries = []
+
+    def check():
+        tries.append(len(given_back))
+        if len(tries) == 1:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 12.00 GiB.")
+        return True
+
+    assert oracle._insist(check)
+    assert tries == [0, 1]
+
+
+def test_a_workload_that_runs_out_of_memory_twice_is_too_large(on_a_gpu):
+    oracle, given_back = on_a_gpu
+
+    def check():
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 12.00 GiB.")
+
+    with pytest.raises(TooLarge, match=r"the judge ran out of the GPU's memory: 12\.9 GB were"):
+        oracle._insist(check)
+    assert len(given_back) == 1

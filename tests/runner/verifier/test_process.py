@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.errors import RunnerError
+from runner.errors import DeviceMemoryExhausted, RunnerError
 from runner.verifier import process
 from runner.verifier.process import role_environment
 from tests.runner.verifier.script_worker import ECHO, READY, ScriptWorkers, failure, soon
@@ -160,3 +160,25 @@ def test_its_python_path_is_not_what_it_is_called_from(start):
     assert reply["folder"] != str(Path.cwd())
     assert reply["argv"][:4] == ["-P", "-s", "-m", "runner.verifier.worker"]
     assert subprocess.list2cmdline(reply["argv"]).count("sk-") == 0
+
+
+@pytest.mark.parametrize(
+    ("role", "error", "kind", "says"),
+    [
+        ("reference", "ValueError: no\\nmore", RunnerError, "did not start: ValueError: no"),
+        ("cuda-reference", "RuntimeError: no GPU", RunnerError, "did not start: RuntimeError: no"),
+        (
+            "cuda-reference",
+            "AcceleratorError: CUDA error: out of memory\\nSearch for `cudaErrorMemoryAllocation'",
+            DeviceMemoryExhausted,
+            "a cuda-reference worker did not start: it ran out of the GPU's memory",
+        ),
+    ],
+)
+def test_a_worker_that_cannot_start_says_why_in_one_line(role, error, kind, says, start):
+    worker = start(f"say({{'ready': False, 'error': \"{error}\"}})", role=role)
+    with pytest.raises(kind, match=says) as refused:
+        worker.wait_ready()
+    assert "\n" not in str(refused.value)
+    with pytest.raises(RunnerError, match="did not start"):
+        worker.wait_ready()  # it does not get ready by being asked again

@@ -14,7 +14,7 @@ from runner.verifier import Verifier, VerifyOptions
 from runner.verifier.arena import Arena
 from runner.verifier.assembler import Assembled
 from runner.verifier.gpu import tuning_trials
-from runner.verifier.gpu.memory_plan import tuning_worker_bytes
+from runner.verifier.gpu.memory_plan import worker_bytes
 from runner.verifier.gpu.tuning import Ground, Tuning
 from runner.verifier.gpu.tuning_crew import LoadFailed, Member, crew_size, open_crew
 from runner.verifier.gpu.tuning_trials import output_room_bytes, rooms
@@ -233,7 +233,7 @@ def test_every_member_has_room_for_its_outputs(problem):
     one = output_room_bytes(problem, workload)
     assert rooms(problem, workload, 4 * one) == 3
     assert rooms(problem, workload, one) == 1
-    assert tuning_worker_bytes(problem, problem.benchmarks) > 3 * one
+    assert worker_bytes(problem, problem.benchmarks) > 3 * one
 
 
 def start_real(verifier, problem, size=1):
