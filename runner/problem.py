@@ -26,9 +26,6 @@ REFERENCE_FILE = "reference.py"
 BASELINE_FILE = "baseline.py"
 # What the runner itself can supply; every other baseline is a function of baseline.py.
 BUILT_IN_BASELINES = frozenset({"eager", "compile", "compile_max_autotune"})
-# baseline.py's `prepare_NAME(*inputs)` makes what a model makes once and many calls share, such as
-# a block mask: it is no part of a timed call. NAME takes what it returns behind the inputs.
-PREPARATION = "prepare_"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,13 +27,14 @@ import torch
 
 from runner.contract import Workload
 from runner.errors import ReferenceFailed
-from runner.problem import BASELINE_FILE, PREPARATION, Problem, load_problem
+from runner.problem import BASELINE_FILE, Problem, load_problem
 from runner.verifier.arena import torch_dtype
 from runner.verifier.comparison import compare
 from runner.verifier.inputs import NORMAL, Case, make_inputs, plan_cases
 from runner.verifier.numerics import Expected, compute_noise, disturb, expect
 from runner.verifier.patterns import describe_difference
 from runner.verifier.precise import call_in_float64
+from runner.verifier.wire import PREPARATION
 
 __all__ = [
     "Case",

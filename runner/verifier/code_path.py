@@ -21,7 +21,7 @@ import triton.language as tl
 from triton.compiler.code_generator import CodeGenerator
 from triton.runtime import interpreter, jit
 
-from runner.verifier.integrity import LAUNCH
+from runner.verifier.wire import LAUNCH
 
 Blocks = dict[str, set[int]]
 _NOTE = "_note_kernel_block"

@@ -107,7 +107,6 @@ _PARTS: Mapping[str, Mapping[str, int]] = {
     "batch_norm": {"add_": 1},  # the count of batches
     "bernoulli_": {"div_": 1, "mul": 1},  # dropout
 }
-LAUNCH = "launch"  # among the blocks that a worker reports: with what a kernel was called
 # Host code may look at a length or two; element by element is arithmetic in Python.
 _READS = "_local_scalar_dense"
 _MAX_READS = 16

@@ -17,7 +17,6 @@ from contextlib import contextmanager, suppress
 import torch
 
 from runner.errors import DeviceMemoryExhausted
-from runner.verifier.finding import Finding
 
 # What says "CUDA error: out of memory", "Triton Error [CUDA]: out of memory", or, for a library
 # that finds no room for its workspace, CUBLAS_STATUS_ALLOC_FAILED.
@@ -73,20 +72,9 @@ def device_memory_told() -> Iterator[None]:
         raise exhausted(said=str(error)) from error
 
 
-def refuse_where_short(finding: Finding | None, due_bytes: int) -> None:
-    """Raise DeviceMemoryExhausted where a candidate failed for want of memory, and could not have
-    had the `due_bytes` that an honest one takes. Called when its worker has ended.
-
-    Whether memory ran out is only what the worker says; what is free is measured, so that nobody
-    talks himself out of a verdict.
-    """
-    if finding is None or _WANT.search(f"{finding.summary}\n{finding.detail}") is None:
-        return
-    give_back()
-    if torch.cuda.mem_get_info()[0] < due_bytes:
-        raise exhausted(
-            "a candidate could not be judged: the GPU's memory ran out", asked_bytes=due_bytes
-        )
+def tells_of_want(words: str) -> bool:
+    """Whether a verdict's words say that a GPU's memory ran out."""
+    return _WANT.search(words) is not None
 
 
 def give_back() -> None:

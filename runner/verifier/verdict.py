@@ -21,9 +21,9 @@ from runner.contract import (
 )
 from runner.verifier.compile_stage import Compiled
 from runner.verifier.finding import Finding, first_line, trim
-from runner.verifier.integrity import LAUNCH
 from runner.verifier.resources import describe_resources
 from runner.verifier.sweep import Swept
+from runner.verifier.wire import LAUNCH
 
 
 def stops(compiled: Compiled) -> bool:

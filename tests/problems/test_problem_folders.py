@@ -17,10 +17,11 @@ from runner.contract import Candidate, Workload, sha256_hex
 from runner.extract import extract_candidate
 from runner.folder import render_folder
 from runner.kernel_facts import without_facts
-from runner.problem import BUILT_IN_BASELINES, PREPARATION, Problem, load_problem
+from runner.problem import BUILT_IN_BASELINES, Problem, load_problem
 from runner.results import read_results
 from runner.verifier.inputs import NORMAL, Case, make_inputs
 from runner.verifier.precise import call_in_float64
+from runner.verifier.wire import PREPARATION
 
 PROBLEMS = Path(__file__).parents[2] / "problems"
 # Of the bundles that runs handed in, with the digest of each file.

@@ -31,7 +31,12 @@ from runner.verifier.gpu.device_arena import DeviceArena
 from runner.verifier.gpu.figures import join_timings
 from runner.verifier.gpu.gpu_lock import GpuLock
 from runner.verifier.gpu.measure import Measured, Measurement
-from runner.verifier.gpu.memory_plan import MemoryPlan, plan_memory, worker_bytes
+from runner.verifier.gpu.memory_plan import (
+    MemoryPlan,
+    plan_memory,
+    refuse_where_short,
+    worker_bytes,
+)
 from runner.verifier.gpu.roofline import measure_roofline
 from runner.verifier.gpu.sanitizer import sanitize
 from runner.verifier.gpu.toolchain import Toolchain
@@ -39,7 +44,7 @@ from runner.verifier.gpu.tuning import Ground, Tuning
 from runner.verifier.gpu.tuning_crew import crew_size, open_crew
 from runner.verifier.gpu.tuning_trials import rooms
 from runner.verifier.inputs import Case, plan_cases, timed_cases
-from runner.verifier.memory import device_memory_told, give_back, refuse_where_short
+from runner.verifier.memory import device_memory_told, give_back
 from runner.verifier.options import VerifyOptions
 from runner.verifier.oracle import Oracle
 from runner.verifier.pool import WorkerPool

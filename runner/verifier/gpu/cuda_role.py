@@ -16,7 +16,6 @@ from typing import Any
 
 import torch
 
-from runner.problem import PREPARATION
 from runner.verifier.arena import Slot, settle
 from runner.verifier.call_role import CallRole, set_deterministic
 from runner.verifier.compile_errors import describe_compile_error
@@ -26,6 +25,7 @@ from runner.verifier.gpu.clock import BurstClock
 from runner.verifier.gpu.device_arena import DeviceArena
 from runner.verifier.memory import give_back
 from runner.verifier.modules.entry import ModuleEntry
+from runner.verifier.wire import PREPARATION
 
 Job = dict[str, Any]
 Entry = Callable[..., Any]

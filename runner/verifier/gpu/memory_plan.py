@@ -14,8 +14,10 @@ import torch
 from runner.contract import Workload
 from runner.errors import RunnerError
 from runner.problem import Problem
+from runner.verifier.finding import Finding
 from runner.verifier.gpu.input_sets import room_bytes
 from runner.verifier.inputs import Case
+from runner.verifier.memory import exhausted, give_back, tells_of_want
 from runner.verifier.oracle import arena_bytes
 
 _CONTEXTS_BYTES = 4 << 30  # three CUDA contexts and the libraries' workspaces
@@ -79,6 +81,22 @@ def plan_memory(problem: Problem, cases: Sequence[Case]) -> MemoryPlan:
         worker_fraction=fraction,
         due_bytes=min(honest, int(fraction * total_bytes)),
     )
+
+
+def refuse_where_short(finding: Finding | None, due_bytes: int) -> None:
+    """Raise DeviceMemoryExhausted where a candidate failed for want of memory, and could not have
+    had the `due_bytes` that an honest one takes. Called when its worker has ended.
+
+    Whether memory ran out is only what the worker says; what is free is measured, so that nobody
+    talks himself out of a verdict.
+    """
+    if finding is None or not tells_of_want(f"{finding.summary}\n{finding.detail}"):
+        return
+    give_back()
+    if torch.cuda.mem_get_info()[0] < due_bytes:
+        raise exhausted(
+            "a candidate could not be judged: the GPU's memory ran out", asked_bytes=due_bytes
+        )
 
 
 def worker_bytes(problem: Problem, workloads: Sequence[Workload]) -> int:

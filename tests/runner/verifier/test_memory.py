@@ -14,13 +14,13 @@ import torch
 from runner.contract import EvaluationStatus
 from runner.errors import DeviceMemoryExhausted
 from runner.verifier.finding import Finding
+from runner.verifier.gpu.memory_plan import refuse_where_short
 from runner.verifier.memory import (
     device_memory_told,
     exhausted,
     give_back,
     is_out_of_memory,
     ran_out,
-    refuse_where_short,
 )
 
 GIB = 1 << 30
