@@ -9,7 +9,6 @@ import secrets
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
 
 import torch
 
@@ -28,9 +27,8 @@ from runner.tune.types import Tuned
 from runner.verifier.finding import Finding
 from runner.verifier.gpu.baselines import Baselines
 from runner.verifier.gpu.device_arena import DeviceArena
-from runner.verifier.gpu.figures import join_timings
 from runner.verifier.gpu.gpu_lock import GpuLock
-from runner.verifier.gpu.measure import Measured, Measurement
+from runner.verifier.gpu.hearing import Heard, Hearing, Standard, performance_of
 from runner.verifier.gpu.memory_plan import (
     MemoryPlan,
     plan_memory,
@@ -50,7 +48,6 @@ from runner.verifier.oracle import Oracle
 from runner.verifier.pool import WorkerPool
 from runner.verifier.process import Role, Start, WorkerProcess
 from runner.verifier.sandbox import Sandbox
-from runner.verifier.sweep import Sweep, Swept
 from runner.verifier.verdict import Passed, conclude_on_gpu
 
 FINAL_PROCESSES = 2
@@ -58,19 +55,6 @@ FINAL_PROCESSES = 2
 _PREPARE_FACTOR = 5.0
 # A reference has all cases to answer, and a candidate's short time limit is not meant for it.
 _REFERENCE_S = 30.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Run:
-    """What one worker process made of a candidate."""
-
-    swept: Swept
-    measured: Measured | None
-
-    @property
-    def finding(self) -> Finding | None:
-        """Why it does not pass, if it does not."""
-        return self.swept.finding or (self.measured.finding if self.measured else None)
 
 
 class GpuCourt:
@@ -103,6 +87,7 @@ class GpuCourt:
             self._arena, self._reference_arena = (
                 held.enter_context(closing(DeviceArena.create(size))) for size in sizes
             )
+            self._hearing = Hearing(problem, options, self._lock, self._tools)
             self._pool = WorkerPool(self._start, spares=options.spares)
             held.callback(self._pool.close)
             self._pool.restock("cuda-reference", "cuda-candidate")
@@ -151,8 +136,8 @@ class GpuCourt:
     @device_memory_told()
     def judge(self, candidate: Candidate, times: dict[str, float]) -> Evaluation:
         """Sweep and timing in one worker."""
-        run = self._run(candidate, self._oracle_of(), times)
-        return self._conclude(candidate, [run], times)
+        heard = self._hear(candidate, self._oracle_of(), times)
+        return self._conclude(candidate, [heard], times)
 
     @device_memory_told()
     def finalize(self, candidate: Candidate, times: dict[str, float]) -> Evaluation:
@@ -169,16 +154,16 @@ class GpuCourt:
             cases = plan_memory(self._problem, self._all_cases(seed)).cases
             oracle = self._make_oracle(cases, self._reference)
         times["reference"] += time.monotonic() - started
-        runs: list[_Run] = []
+        hearings: list[Heard] = []
         for _ in range(FINAL_PROCESSES):
-            runs.append(self._run(candidate, oracle, times))
-            if runs[-1].finding is not None:
-                return self._conclude(candidate, runs, times)
+            hearings.append(self._hear(candidate, oracle, times))
+            if hearings[-1].finding is not None:
+                return self._conclude(candidate, hearings, times)
         started = time.monotonic()
         finding, checks = sanitize(self._problem, candidate, self._sandbox, self._options.timeout_s)
         refuse_where_short(finding, self._plan.due_bytes)
         times["sanitizer"] = time.monotonic() - started
-        return self._conclude(candidate, runs, times, finding, checks)
+        return self._conclude(candidate, hearings, times, finding, checks)
 
     @device_memory_told()
     def tune(self, candidate: Candidate, declaration: Declaration, deadline: float) -> Tuned:
@@ -225,63 +210,32 @@ class GpuCourt:
         self._oracle = None
         self._held.close()
 
-    def _run(self, candidate: Candidate, oracle: Oracle, times: dict[str, float]) -> _Run:
+    def _hear(self, candidate: Candidate, oracle: Oracle, times: dict[str, float]) -> Heard:
         """What a fresh worker makes of it. Raises DeviceMemoryExhausted where the candidate had not
         the memory that it was due."""
+        standard = Standard(
+            oracle=oracle, baselines=self._baselines_of(), workloads=self._timed(oracle)
+        )
         try:
             worker = self._pool.take("cuda-candidate")
             try:
-                run = self._run_in(worker, candidate, oracle, times)
+                heard = self._hearing.hear(worker, candidate, standard, times)
             finally:
                 self._pool.retire(worker)
-            refuse_where_short(run.finding, self._plan.due_bytes)
-            return run
+            refuse_where_short(heard.finding, self._plan.due_bytes)
+            return heard
         finally:
             self._pool.restock("cuda-candidate")
-
-    def _run_in(
-        self,
-        worker: WorkerProcess,
-        candidate: Candidate,
-        oracle: Oracle,
-        times: dict[str, float],
-    ) -> _Run:
-        started = time.monotonic()
-        worker.wait_ready()
-        self._tools.learn(worker.ready)
-        _add(times, "start", started)
-        with self._lock.checking():
-            started = time.monotonic()
-            # Neither the worker's start nor another judge's timing is the candidate's time.
-            deadline = started + self._options.timeout_s
-            swept = Sweep(self._problem, worker, oracle).run(candidate, deadline)
-            _add(times, "sweep", started)
-            if swept.finding is not None:
-                return _Run(swept=swept, measured=None)
-            started = time.monotonic()
-            measurement = Measurement(
-                self._problem, self._options, worker, oracle, self._baselines_of()
-            )
-            finding = measurement.watch(self._timed(oracle), self._tools.reports, deadline)
-            _add(times, "watch", started)
-            if finding is not None:
-                return _Run(swept=swept, measured=measurement.result(finding))
-        left_s = deadline - time.monotonic()
-        with self._lock.timing():
-            started = time.monotonic()
-            measured = measurement.run(self._timed(oracle), started + left_s)
-        _add(times, "timing", started)
-        return _Run(swept=swept, measured=measured)
 
     def _conclude(
         self,
         candidate: Candidate,
-        runs: Sequence[_Run],
+        hearings: Sequence[Heard],
         times: dict[str, float],
         finding: Finding | None = None,
         checks: Sequence[Check] = (),
     ) -> Evaluation:
-        measured = [run.measured for run in runs if run.measured is not None]
+        measured = [heard.measured for heard in hearings if heard.measured is not None]
         for one in measured:
             finding = finding or one.finding
         not_timed = {
@@ -290,22 +244,17 @@ class GpuCourt:
             **(measured[0].not_timed if measured else {}),
         }
         performance: Performance | None = None
-        timings = join_timings([one.timings for one in measured]) if finding is None else ()
-        if timings:
-            performance = Performance(
-                timings=timings,
-                roofline=measure_roofline(self._arena.device.index),
-                fresh_processes=len(measured),
-                own_share=min(one.own_share for one in measured),
-                not_timed=not_timed,
-            )
-        swept = next((run.swept for run in runs if run.swept.finding is not None), runs[0].swept)
+        if measured and finding is None:
+            roofline = measure_roofline(self._arena.device.index)
+            performance = performance_of(measured, roofline, not_timed)
         passed = Passed(
             resources=measured[0].resources if measured else (),
             checks=(*(measured[0].checks if measured else ()), *checks),
             performance=performance,
             not_timed=not_timed,
         )
+        sweeps = [heard.swept for heard in hearings]
+        swept = next((swept for swept in sweeps if swept.finding is not None), sweeps[0])
         return conclude_on_gpu(candidate, swept, finding, times, passed)
 
     def _oracle_of(self) -> Oracle:
@@ -357,7 +306,3 @@ class GpuCourt:
                 cache=self._tools.cache,
             )
         )
-
-
-def _add(times: dict[str, float], name: str, started: float) -> None:
-    times[name] = times.get(name, 0.0) + time.monotonic() - started

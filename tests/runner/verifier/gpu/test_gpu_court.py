@@ -18,7 +18,7 @@ from runner.errors import DeviceMemoryExhausted, RunnerError
 from runner.verifier import Verifier, VerifyOptions, judge
 from runner.verifier.arena import Arena
 from runner.verifier.finding import Finding
-from runner.verifier.gpu import court
+from runner.verifier.gpu import court, hearing
 from runner.verifier.gpu.memory_plan import MemoryPlan
 from runner.verifier.memory import exhausted
 from runner.verifier.sweep import Swept
@@ -200,13 +200,14 @@ def judged(softmax_problem, gpu, monkeypatch):
             return Swept(finding=FAILED, errors=(), kernels={}, smoke_s=None)
 
     oracle = SimpleNamespace(too_large={}, cases=(), close=lambda: None)
-    monkeypatch.setattr(court, "Sweep", FailingSweep)
+    monkeypatch.setattr(hearing, "Sweep", FailingSweep)
     monkeypatch.setattr(court.GpuCourt, "prepare", lambda self: None)
     monkeypatch.setattr(judge, "screen", lambda source, problem: None)
 
     def verdict():
         with Verifier(softmax_problem, OPTIONS) as verifier:
             monkeypatch.setattr(verifier._court, "_oracle", oracle)
+            monkeypatch.setattr(verifier._court, "_baselines", object())
             return verifier.verify(Candidate.of("def row_softmax(x): ...", 1))
 
     return verdict
