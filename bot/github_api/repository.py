@@ -103,10 +103,21 @@ class Repository:
         self._post(f"/{kind}/{subject.number}/reactions", content=content)
 
     def ensure_label(self, name: str, color: str, description: str) -> None:
+        if self._has_label(name):
+            return
+        try:
+            self._post("/labels", name=name, color=color, description=description)
+        except GitHubError as error:
+            # Two requests that begin together both find none: one of them makes it.
+            if error.status != 422 or not self._has_label(name):
+                raise
+
+    def _has_label(self, name: str) -> bool:
         try:
             self._get(f"/labels/{quote(name, safe='')}")
         except NotFound:
-            self._post("/labels", name=name, color=color, description=description)
+            return False
+        return True
 
     def add_label(self, number: int, name: str) -> None:
         self._post(f"/issues/{number}/labels", labels=[name])

@@ -86,6 +86,27 @@ def test_issues_labels_and_reactions(client: GitHub, mona: Person, repository: R
         client.issue(4711)
 
 
+def test_a_label_that_another_request_makes_in_between_is_there(
+    client: Any, app: PyGithubApp, repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other, looks = app.repository(repository.full_name, None), []
+    has_label = client._has_label
+
+    def look_first(name: str) -> bool:
+        looks.append(name)
+        if len(looks) == 1:
+            other.ensure_label(name, "d93f0b", "Theirs")
+            return False
+        return bool(has_label(name))
+
+    monkeypatch.setattr(client, "_has_label", look_first)
+    client.ensure_label("kernel-request:running", "d93f0b", "Ours")
+    assert repository.labels["kernel-request:running"].description == "Theirs"
+    monkeypatch.setattr(client, "_has_label", lambda name: False)
+    with pytest.raises(GitHubError, match="422"):  # refused, and still not there
+        client.ensure_label("kernel-request:running", "d93f0b", "Ours")
+
+
 def test_a_branch_a_commit_and_a_pull_request(client: GitHub, mona: Person) -> None:
     base = client.branch_head("main")
     assert base is not None
