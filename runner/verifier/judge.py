@@ -13,8 +13,17 @@ import time
 from types import TracebackType
 from typing import Literal, Protocol, Self
 
+from tenacity import (
+    Retrying,
+    retry_if_exception_type,
+    sleep_using_event,
+    stop_after_attempt,
+    stop_when_event_set,
+    wait_fixed,
+)
+
 from runner.contract import Candidate, Evaluation, Roofline
-from runner.errors import RunnerError
+from runner.errors import DeviceMemoryExhausted, RunnerError
 from runner.problem import Problem
 from runner.tune.declaration import Declaration, DeclarationFault, read_declaration
 from runner.tune.types import Tuned, untuned
@@ -26,6 +35,8 @@ from runner.verifier.screen import screen
 from runner.verifier.verdict import evaluation_of
 
 CLOSED = "the verifier was closed before the verdict"
+# Who shares a GPU takes much of it now and then, for seconds.
+MEMORY_TRIES, MEMORY_PAUSE_S = 4, 10.0
 
 
 class Court(Protocol):
@@ -64,7 +75,7 @@ class Verifier:
         self._sandbox = open_sandbox(allow_none=options.allow_no_sandbox)
         seed = secrets.randbits(62) if options.seed is None else options.seed
         self._busy = threading.Lock()
-        self._abandoned = False
+        self._abandoned = threading.Event()
         self._court = _open_court(problem, options, self._sandbox, seed)
 
     @property
@@ -94,8 +105,10 @@ class Verifier:
     def verify(self, candidate: Candidate) -> Evaluation:
         """The verdict on `candidate`, within the options' `timeout_s` and the start of a worker.
 
-        Raises RunnerError, ReferenceFailed or SandboxUnavailable for faults that are not the
-        candidate's. Bad candidates of every kind, and hostile ones, come back as data.
+        Where others hold the GPU's memory it waits for half a minute, which the evaluation's
+        `stage_s` tells, and raises DeviceMemoryExhausted then. Raises RunnerError, ReferenceFailed
+        or SandboxUnavailable for other faults that are not the candidate's. Bad candidates of
+        every kind, and hostile ones, come back as data.
         """
         return self._judge(candidate, final=False)
 
@@ -131,15 +144,17 @@ class Verifier:
     def _tune_in_court(
         self, candidate: Candidate, declaration: Declaration, deadline: float
     ) -> Tuned | None:
-        self._abandoned = False
+        self._abandoned.clear()
         try:
             return self._court.tune(candidate, declaration, deadline)
         except RunnerError as error:
             if self._court.closed:
                 raise RunnerError(CLOSED) from error
-            if not self._abandoned:
-                raise
-            return untuned(candidate, "the tuning was abandoned")
+            if self._abandoned.is_set():
+                return untuned(candidate, "the tuning was abandoned")
+            if isinstance(error, DeviceMemoryExhausted):
+                return untuned(candidate, str(error))  # a kernel is as good without
+            raise
 
     def _judge(self, candidate: Candidate, *, final: bool) -> Evaluation:
         started = time.monotonic()
@@ -156,19 +171,37 @@ class Verifier:
         started = time.monotonic()
         self._court.prepare()
         times["reference"] = time.monotonic() - started
-        evaluation = (self._court.finalize if final else self._court.judge)(candidate, times)
+        self._abandoned.clear()
+        verdict = self._court.finalize if final else self._court.judge
+        evaluation = self._patience(times)(verdict, candidate, times)
         if self._court.closed:
             raise RunnerError(CLOSED)
         return evaluation
 
+    def _patience(self, times: dict[str, float]) -> Retrying:
+        """Asks again where memory was short, until somebody ends what is under way."""
+
+        def tell(_: object) -> None:
+            times["waiting"] = times.get("waiting", 0.0) + MEMORY_PAUSE_S
+
+        return Retrying(
+            retry=retry_if_exception_type(DeviceMemoryExhausted),
+            wait=wait_fixed(MEMORY_PAUSE_S),
+            stop=stop_after_attempt(MEMORY_TRIES) | stop_when_event_set(self._abandoned),
+            sleep=sleep_using_event(self._abandoned),
+            before_sleep=tell,
+            reraise=True,
+        )
+
     def abandon(self) -> None:
         """End what is under way, in whatever thread: a verdict comes back as a worker that died,
         a tune as an unchanged candidate."""
-        self._abandoned = True
+        self._abandoned.set()
         self._court.abandon()
 
     def close(self) -> None:
         """End every process and give back all memory. Safe to call twice."""
+        self._abandoned.set()
         self._court.close()
 
     def __enter__(self) -> Self:

@@ -21,11 +21,12 @@ wrong tile stands out, however large the rest is; because of what is typical, a 
 by a lucky error. Luck is common where few terms count, as for the gradients of attention with equal
 numbers along each row: a softmax that is nearly one-hot has its error from a single weight's
 rounding to float16, and a float32 sum in another order rounds a few per cent of them the other way.
-Blocks that are noise say nothing of the others, hence
-the bound of 8 medians. Where |low - y| is not finite, the element's class (NaN,
-infinity and its sign) must be the oracle's or the low-precision reference's.
-Integers and booleans must be equal; where `low` or `noisy` rounds otherwise, by that much not.
-The idea of a budget from the low-precision reference's own error: meta-pytorch/attention-gym.
+Blocks that are noise say nothing of the others, hence the bound of 8 medians.
+
+Where |low - y| is not finite, the element's class (NaN, infinity and its sign) must be the oracle's
+or the low-precision reference's. Integers and booleans must be equal; where `low` or `noisy` rounds
+otherwise, by that much not. The idea of a budget from the low-precision reference's own error:
+meta-pytorch/attention-gym.
 
 Everything streams over `tiles`, on the device of its tensors, and the host waits once or twice,
 not once a tile. A tile is first taken as finite; what turns out not to be is done again with care.

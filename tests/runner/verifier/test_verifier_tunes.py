@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from runner.contract import Candidate
-from runner.errors import RunnerError
+from runner.errors import DeviceMemoryExhausted, RunnerError
 from runner.tune.types import untuned
 from runner.verifier import Verifier, VerifyOptions, judge
 
@@ -101,6 +101,14 @@ def test_a_tune_that_was_abandoned_leaves_the_candidate_as_it_is(verifier, court
     assert tune(verifier).note == "the tuning was abandoned"
     court.happens = lambda: None
     assert tune(verifier).note == "as the script says"
+
+
+def test_a_gpu_without_room_for_a_tune_leaves_the_candidate_as_it_is(verifier, court):
+    def run_out():
+        raise DeviceMemoryExhausted("full", asked_bytes=8, free_bytes=1, total_bytes=9)
+
+    court.happens = run_out
+    assert tune(verifier).note.startswith("full: ")
 
 
 def test_a_verifier_that_was_closed_says_so(verifier, court):
