@@ -13,15 +13,6 @@ import time
 from types import TracebackType
 from typing import Literal, Protocol, Self
 
-from tenacity import (
-    Retrying,
-    retry_if_exception_type,
-    sleep_using_event,
-    stop_after_attempt,
-    stop_when_event_set,
-    wait_fixed,
-)
-
 from runner.contract import Candidate, Evaluation, Roofline
 from runner.errors import DeviceMemoryExhausted, RunnerError
 from runner.problem import Problem
@@ -172,26 +163,25 @@ class Verifier:
         self._court.prepare()
         times["reference"] = time.monotonic() - started
         self._abandoned.clear()
-        verdict = self._court.finalize if final else self._court.judge
-        evaluation = self._patience(times)(verdict, candidate, times)
+        evaluation = self._patiently(candidate, times, final=final)
         if self._court.closed:
             raise RunnerError(CLOSED)
         return evaluation
 
-    def _patience(self, times: dict[str, float]) -> Retrying:
-        """Asks again where memory was short, until somebody ends what is under way."""
-
-        def tell(_: object) -> None:
+    def _patiently(
+        self, candidate: Candidate, times: dict[str, float], *, final: bool
+    ) -> Evaluation:
+        """Asks the court again where memory was short, until somebody ends what is under way."""
+        # No retry of a library: it would keep the failure, and with it tensors on its frames.
+        verdict = self._court.finalize if final else self._court.judge
+        for _ in range(MEMORY_TRIES - 1):
+            try:
+                return verdict(candidate, times)
+            except DeviceMemoryExhausted:
+                if self._abandoned.wait(MEMORY_PAUSE_S):
+                    raise
             times["waiting"] = times.get("waiting", 0.0) + MEMORY_PAUSE_S
-
-        return Retrying(
-            retry=retry_if_exception_type(DeviceMemoryExhausted),
-            wait=wait_fixed(MEMORY_PAUSE_S),
-            stop=stop_after_attempt(MEMORY_TRIES) | stop_when_event_set(self._abandoned),
-            sleep=sleep_using_event(self._abandoned),
-            before_sleep=tell,
-            reraise=True,
-        )
+        return verdict(candidate, times)
 
     def abandon(self) -> None:
         """End what is under way, in whatever thread: a verdict comes back as a worker that died,
