@@ -38,12 +38,14 @@ from runner.verifier.wire import PREPARATION
 
 __all__ = [
     "Case",
+    "as_tuple",
     "baselines",
     "bench_inputs",
     "cases",
     "check",
     "device",
     "edge_cases",
+    "expected_outputs",
     "inputs_on",
     "load_entry",
     "load_problem",
@@ -156,7 +158,7 @@ def check(problem: Problem, case: Case, entry: Entry, reference: Entry | None = 
     where = device()
     inputs = inputs_on(problem, case, where)
     before = {name: tensor.clone() for name, tensor in inputs.items()}
-    found = _as_tuple(entry(*inputs.values()))
+    found = as_tuple(entry(*inputs.values()))
     for name, tensor in inputs.items():
         unchanged = torch.equal(
             tensor.flatten().view(torch.uint8), before[name].flatten().view(torch.uint8)
@@ -195,9 +197,9 @@ def expected_outputs(
     generator = torch.Generator(where).manual_seed(case.seed ^ 1)
     noise = max(compute_noise(torch_dtype(spec.dtype)) for spec in problem.outputs)
     noisy = [disturb(t, noise, generator) if t.is_floating_point() else t for t in wide]
-    low = _as_tuple(reference(*inputs.values()))
-    exact = _as_tuple(call_in_float64(reference, wide))
-    disturbed = _as_tuple(call_in_float64(reference, noisy))
+    low = as_tuple(reference(*inputs.values()))
+    exact = as_tuple(call_in_float64(reference, wide))
+    disturbed = as_tuple(call_in_float64(reference, noisy))
     return tuple(expect(e, v.to(where), d) for e, v, d in zip(exact, low, disturbed, strict=True))
 
 
@@ -233,5 +235,6 @@ def _function(module: ModuleType, name: str) -> Entry:
     return found
 
 
-def _as_tuple(value: Any) -> tuple[Any, ...]:
+def as_tuple(value: Any) -> tuple[Any, ...]:
+    """What a reference or a kernel returned, one output or several."""
     return tuple(value) if isinstance(value, tuple | list) else (value,)

@@ -4,7 +4,7 @@ Owns three mends. NumPy 2.4 no longer turns an array of one element into a numbe
 interpreter of Triton before 3.8 relies on that wherever a kernel loops up to an argument. And up to
 3.9 NumPy's lack of bfloat16 shows: a `tl.dot` multiplies the bit patterns of its operands, and a
 cast between bfloat16 and another type takes the bit pattern for the value, or, from float32, cuts
-off what a GPU rounds to nearest, and makes subnormal numbers of anything.
+off what a GPU rounds to nearest, and turns subnormal numbers into others.
 """
 
 from __future__ import annotations

@@ -12,23 +12,31 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # started by its path
 
 import torch
 
 from runner.contract import Workload
-from runner.errors import RunnerError
+from runner.errors import ContractError, RunnerError
 from runner.problem import Problem, load_problem
-from runner.testing import baselines, device, expected_outputs, inputs_on, load_entry
+from runner.testing import (
+    as_tuple,
+    baselines,
+    device,
+    expected_outputs,
+    inputs_on,
+    load_entry,
+)
 from runner.verifier.comparison import compare
 from runner.verifier.inputs import DISTRIBUTIONS, Case
 from runner.verifier.numerics import Expected
 
 LARGEST, SMALLEST = 2.0**40, 0.01
-Entry = Callable[..., torch.Tensor | Sequence[torch.Tensor]]
+Entry = Callable[..., Any]
 
 
 def main() -> int:
@@ -42,10 +50,13 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         problem = load_problem(arguments.folder)
-    except RunnerError as error:
+    except (RunnerError, ContractError) as error:
         parser.error(str(error))
     rows = baselines(arguments.folder)
     chosen = arguments.baselines or [name for name in rows if name != "eager"]
+    unknown = {*chosen} - {*rows} | {*arguments.distributions} - {*DISTRIBUTIONS}
+    if unknown:
+        parser.error(f"no baseline and no distribution: {', '.join(sorted(unknown))}")
     entries: dict[str, Entry] = {name: rows[name] for name in chosen}
     if arguments.kernel:
         entries["kernel"] = load_entry(arguments.folder, arguments.kernel)
@@ -81,7 +92,7 @@ def needs(problem: Problem, case: Case, reference: Entry, entries: dict[str, Ent
     return [
         ", ".join(
             need(found, one)
-            for found, one in zip(flat(call(*inputs.values())), expected, strict=True)
+            for found, one in zip(as_tuple(call(*inputs.values())), expected, strict=True)
         )
         for call in entries.values()
     ]
@@ -98,10 +109,6 @@ def need(found: torch.Tensor, expected: Expected) -> str:
         middle = (low + high) / 2
         low, high = (low, middle) if compare(found, expected, middle).passed else (middle, high)
     return f"{high:.2g}" if high > SMALLEST else "0"
-
-
-def flat(outputs: torch.Tensor | Sequence[torch.Tensor]) -> list[torch.Tensor]:
-    return [outputs] if isinstance(outputs, torch.Tensor) else list(outputs)
 
 
 if __name__ == "__main__":

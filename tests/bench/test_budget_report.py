@@ -41,3 +41,19 @@ def test_report_of_a_baseline(monkeypatch, capsys):
     *_, normal, large = capsys.readouterr().out.splitlines()
     assert [normal.split(" | ")[0], large.split(" | ")[0]] == ["| normal", "| large"]
     assert len(normal.strip("| ").split(" | ")[-1].split(", ")) == 3
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ([str(PROBLEM), "--baselines", "nobody"], "nobody"),
+        ([str(PROBLEM), "--distributions", "normal,odd"], "odd"),
+        ([str(PROBLEM / "nowhere")], "there is no folder"),
+        ([str(PROBLEM.parents[1] / "tests")], "problem.toml"),
+    ],
+)
+def test_what_is_not_there_is_one_line(given, said, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["report", *given])
+    with pytest.raises(SystemExit):
+        budget_report.main()
+    assert said in capsys.readouterr().err
