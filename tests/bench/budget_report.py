@@ -52,11 +52,11 @@ def main() -> int:
         problem = load_problem(arguments.folder)
     except (RunnerError, ContractError) as error:
         parser.error(str(error))
-    rows = baselines(arguments.folder)
-    chosen = arguments.baselines or [name for name in rows if name != "eager"]
-    unknown = {*chosen} - {*rows} | {*arguments.distributions} - {*DISTRIBUTIONS}
+    chosen = arguments.baselines or [name for name in problem.baselines if name != "eager"]
+    unknown = {*chosen} - {*problem.baselines} | {*arguments.distributions} - {*DISTRIBUTIONS}
     if unknown:
         parser.error(f"no baseline and no distribution: {', '.join(sorted(unknown))}")
+    rows = baselines(arguments.folder)
     entries: dict[str, Entry] = {name: rows[name] for name in chosen}
     if arguments.kernel:
         entries["kernel"] = load_entry(arguments.folder, arguments.kernel)

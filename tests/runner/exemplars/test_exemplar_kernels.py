@@ -38,52 +38,59 @@ def problem_of(exemplar: Exemplar) -> Problem:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Child:
+    process: subprocess.Popen[str]
+    complaints: Path
+
+    def answer(self) -> dict[str, Any]:
+        printed, _ = self.process.communicate(timeout=CHILD_LIMIT_S)
+        assert self.process.returncode == 0, self.complaints.read_text()
+        found: dict[str, Any] = json.loads(printed)
+        return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Children:
     """The two child processes that import exemplars, side by side: one to run, one to compile."""
 
-    interpreting: subprocess.Popen[str]
-    compiling: subprocess.Popen[str]
+    interpreting: Child
+    compiling: Child
 
 
-def start_child(script: str, **environment: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, HERE / script],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
-    )
-
-
-def answer_of(child: subprocess.Popen[str]) -> dict[str, Any]:
-    printed, _ = child.communicate(timeout=CHILD_LIMIT_S)
-    assert child.returncode == 0, f"start it by hand to see why: {child.args}"
-    found: dict[str, Any] = json.loads(printed)
-    return found
+def start_child(script: str, folder: Path, **environment: str) -> Child:
+    complaints = folder / f"{script}.stderr"  # a file: nobody reads a pipe before the answer
+    with complaints.open("w") as stderr:
+        process = subprocess.Popen(
+            [sys.executable, HERE / script],
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+        )
+    return Child(process=process, complaints=complaints)
 
 
 @pytest.fixture(scope="module")
 def children(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Children]:
+    folder, cache = tmp_path_factory.mktemp("children"), tmp_path_factory.mktemp("triton")
     found = Children(
-        interpreting=start_child("interpreted_exemplars.py", CUDA_VISIBLE_DEVICES=""),
-        compiling=start_child(
-            "compiled_exemplars.py", TRITON_CACHE_DIR=str(tmp_path_factory.mktemp("triton"))
-        ),
+        interpreting=start_child("interpreted_exemplars.py", folder, CUDA_VISIBLE_DEVICES=""),
+        compiling=start_child("compiled_exemplars.py", folder, TRITON_CACHE_DIR=str(cache)),
     )
     yield found
     for child in (found.interpreting, found.compiling):
-        child.kill()
-        child.communicate()
+        child.process.kill()
+        child.process.communicate()
 
 
 @pytest.fixture(scope="module")
 def faults(children: Children) -> dict[str, list[str]]:
-    return answer_of(children.interpreting)
+    return children.interpreting.answer()
 
 
 @pytest.fixture(scope="module")
 def launches(children: Children) -> dict[str, list[dict[str, Any]]]:
-    return answer_of(children.compiling)
+    return children.compiling.answer()
 
 
 @each
