@@ -48,12 +48,12 @@ class ModelServer:
     key: str | None = None  # any will do when None
     models: tuple[str, ...] = ()  # any will do when empty
     think_on: bool = False  # also where it continues an answer
-    served: list[Served] = field(default_factory=list)
     peak: int = 0  # most requests that were under way at once
     port: int = 0
 
     def __enter__(self) -> ModelServer:
         self._calls = self._open = 0
+        self._ended: list[Served] = []
         started = threading.Event()
         self._thread = threading.Thread(
             target=lambda: asyncio.run(self._serve(started)), name="model-server", daemon=True
@@ -71,13 +71,15 @@ class ModelServer:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}/v1"
 
-    def settle(self) -> list[Served]:
-        """All that was served, once nothing is under way: a client that hung up is seen late."""
+    @property
+    def served(self) -> list[Served]:
+        """Waits until nothing is under way: the end of an answer is noted after it was sent, and a
+        client that hung up is seen late."""
         deadline_s = time.monotonic() + 5
         while self._open and time.monotonic() < deadline_s:
             time.sleep(0.005)
         assert not self._open
-        return self.served
+        return self._ended
 
     @property
     def paid(self) -> list[Served]:
@@ -136,7 +138,7 @@ class ModelServer:
         try:
             outcome = await self._answer(wire, ask, fault, sent)
         finally:
-            self.served.append(
+            self._ended.append(
                 Served(
                     ask=ask,
                     outcome=outcome,

@@ -99,12 +99,12 @@ def test_a_killed_run_pays_for_no_answer_twice_and_ends_with_the_same_best(
         time.sleep(draw.uniform(0.0, LATEST_KILL_S))
         os.kill(process, signal.SIGKILL)
         assert starter.wait() in (-signal.SIGKILL, 0)
-        before.append((paid(out), len(server.settle())))
+        before.append((paid(out), len(server.served)))
     starter.start(double_it_folder, out, streams)
     assert starter.wait() == 0
     assert sorted(paid(out)) == sorted(EVERY)
     # What was on disk at a kill was never asked for again.
-    served = server.settle()
+    served = server.served
     for answers, calls in before:
         assert not {row.ask.attempt for row in served[calls:]} & set(answers)
     manifest = json.loads((out / "bundle" / "manifest.json").read_text())

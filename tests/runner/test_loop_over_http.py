@@ -104,7 +104,6 @@ def test_eight_streams_make_eight_times_the_attempts_of_one(start):
             return await asyncio.gather(*(run.run() for run in runs))
 
         one, eight = asyncio.run(both())
-        server.settle()
     assert len(eight.tried) >= 7.5 * len(one.tried)
     assert len(one.tried) >= 6
     assert eight.stopped_because == one.stopped_because == "budget spent"
@@ -135,7 +134,7 @@ def test_no_attempt_is_lost_or_doubled_where_a_fifth_of_all_calls_fails(start, s
     with ModelServer(skill, faults=sometimes(0.2, PASSING, seed=seed)) as server:
         run = start(server.url, 4, max_attempts=attempts)
         result = asyncio.run(run.run())
-        served = server.settle()
+        served = server.served
     assert any(row.outcome != "answered" for row in served)
     assert numbers(result) == list(range(1, attempts + 1))
     assert [event.attempt for event in run.of(PromptSent)] == numbers(result)
@@ -154,7 +153,7 @@ def test_a_wrong_key_ends_all_streams_at_once(start):
         run = start(server.url, 8)
         with pytest.raises(EndpointError, match="401"):
             asyncio.run(run.run())
-        assert len(server.settle()) <= 8
+        assert len(server.served) <= 8
     assert all(event.gives_up for event in run.of(ModelFailed))
 
 
@@ -163,7 +162,7 @@ def test_a_question_that_got_no_answer_keeps_its_number_and_its_text(start):
     with ModelServer(skill, faults=in_order([down] * QUICK.tries)) as server:
         run = start(server.url, 1, max_attempts=2)
         result = asyncio.run(run.run())
-        prompts = {row.ask.attempt: set() for row in server.settle()}
+        prompts = {row.ask.attempt: set() for row in server.served}
         for row in server.served:
             prompts[row.ask.attempt].add(row.ask.prompt)
     assert numbers(result) == [1, 2]

@@ -41,7 +41,7 @@ def test_asks_again_after_a_passing_failure(serve, ask, fault):
     silent = fault in (script.STALLED, script.KEEP_ALIVE)
     answer = ask(server.url, idle_timeout_s=1.0 if silent else 30.0)
     assert (answer.content, answer.requests) == ("hello", 2)
-    assert [served.outcome for served in server.settle()] == [fault.kind, "answered"]
+    assert [served.outcome for served in server.served] == [fault.kind, "answered"]
 
 
 def test_bytes_that_are_no_utf8_cost_a_character_and_not_the_answer(serve, ask):
@@ -191,7 +191,6 @@ def test_many_streams_lose_and_double_nothing_while_calls_fail_in_every_way(serv
         return answers
 
     answers = asyncio.run(run())
-    server.settle()
     for number, answer in enumerate(answers, start=1):
         assert answer.content.rstrip("\ufffd") == f"answer {number} " * 20
         mine = [served for served in server.served if served.ask.attempt == number]
