@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from runner.contract import Attempt, Budget, Environment, Evaluation, TokenUsage
+from runner.contract import Attempt, Budget, Evaluation, TokenUsage
 from runner.journal import AttemptFinished, FinalVerdict, RunStarted
 from tests.bench.loop_report import main, rows_of, story_of
+from tests.fakes.kernel_folders import GPU
 from tests.fakes.measured import DIGEST, baseline, measured, timing
 
 WRONG = Evaluation(
@@ -20,15 +21,6 @@ WRONG = Evaluation(
 
 @pytest.fixture
 def started():
-    environment = Environment(
-        gpu="NVIDIA H200",
-        driver="1",
-        cuda="1",
-        torch="2.11.0",
-        triton="3.6.0",
-        python="3.12",
-        sandbox="bubblewrap",
-    )
     return RunStarted(
         at_s=1.0,
         time="2026-01-01T00:00:00+00:00",
@@ -38,7 +30,7 @@ def started():
         generation=0,
         model="somebody",
         budget=Budget(),
-        environment=environment,
+        environment=GPU,
         parent_sha256=None,
     )
 
