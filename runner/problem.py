@@ -15,9 +15,10 @@ from typing import Any, Literal
 
 from runner.contract import KernelRequest, Workload, sha256_hex
 from runner.errors import Fault, ProblemError, RunnerError
+from runner.recipe import MODEL_CLASS
 from runner.spec_lines import SpecLines
 from runner.spec_model import DTYPES, SpecModel, collect_model_faults, step_of
-from runner.spec_module import MODEL_CLASS, ModuleForm, Part, read_form
+from runner.spec_module import ModuleForm, Part, read_form
 
 __all__ = ["DTYPES", "Problem", "TensorSpec", "Tolerance", "load_problem", "parse_problem"]
 

@@ -14,7 +14,7 @@ from runner.problem import Problem, TensorSpec
 from runner.prompts import excerpt, fenced, render_prompt
 from runner.prompts.context import Exemplar, PromptContext
 from runner.prompts.memory_time import least_memory_ms
-from runner.spec_module import MODEL_CLASS
+from runner.recipe import MODEL_CLASS
 from runner.task import Task
 from runner.timing_text import ms_text
 from runner.verifier.resources import MAX_SHARED_BYTES

@@ -35,7 +35,9 @@ def describe_file(text: str, file: str, *, allow_no_sandbox: bool) -> dict[str, 
         job = {"op": "describe", "source": text, "file": "reference.py"}
         reply = worker.ask(job, time.monotonic() + TIMEOUT_S)
     except WorkerFailed as error:
-        raise ReferenceFailed(f"{file} cannot be read: {error.reason}") from error
+        lines = error.stderr.strip().splitlines()
+        tail = f" ({first_line(lines[-1])})" if lines else ""
+        raise ReferenceFailed(f"{file} cannot be read: {error.reason}{tail}") from error
     finally:
         worker.close()
     if reply.get("ok") is not True:

@@ -15,7 +15,7 @@ from typing import Any
 
 from runner.errors import Fault, ProblemError, ReferenceFailed
 from runner.problem import Problem, parse_problem
-from runner.spec_module import CANDIDATE_CLASS
+from runner.recipe import CANDIDATE_CLASS
 from runner.suites.families import family_of
 from runner.suites.spec_text import write_spec
 

@@ -14,7 +14,7 @@ import torch
 
 from runner.errors import ReferenceFailed
 from runner.problem import REFERENCE_FILE, Problem, TensorSpec
-from runner.spec_module import MODEL_CLASS
+from runner.recipe import MODEL_CLASS
 from runner.verifier.arena import Slot, dtype_name, lay_out, settle, torch_dtype
 from runner.verifier.bytewise import same_bytes
 from runner.verifier.finding import first_line

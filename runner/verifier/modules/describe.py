@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from runner.spec_module import MODEL_CLASS, Recipe
+from runner.recipe import MODEL_CLASS, Recipe
 from runner.verifier.arena import dtype_name
 from runner.verifier.eager_mode import EagerMode
 from runner.verifier.modules.recorder import ConstantsOnCpu, Recorder, Unrecordable

@@ -9,7 +9,7 @@ import torch
 
 from runner.errors import ProblemError, ReferenceFailed
 from runner.problem import parse_problem
-from runner.spec_module import Recipe
+from runner.recipe import Recipe
 from runner.suites.kernelbench import list_files, problem_from
 from runner.verifier.arena import Arena
 from runner.verifier.gpu.input_sets import InputSets
