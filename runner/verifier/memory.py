@@ -80,13 +80,23 @@ def tells_of_want(words: str) -> bool:
 def give_back() -> None:
     """Return to the GPU all memory that PyTorch keeps in this process without using it.
 
-    Takes milliseconds and waits for the GPU: never for a moment that is timed. Tensors of a failure
+    Waits for the GPU: never for a moment that is timed. Tensors of a failure
     that is on its way out go too: without it, the locals of its frames would hold them.
     """
     _forget_locals(sys.exc_info()[1])
     gc.collect()
+    give_back_blocks()
+
+
+def give_back_blocks() -> None:
+    """The same, but without looking for tensors that nobody reaches: that takes longer."""
     if _has_cuda():
         torch.cuda.empty_cache()
+
+
+def free_bytes(device: torch.device) -> int | None:
+    """What nobody holds of a GPU's memory; None for a CPU."""
+    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else None
 
 
 def _forget_locals(failure: BaseException | None) -> None:

@@ -19,10 +19,12 @@ from runner.verifier.arena import Slot, dtype_name, lay_out, settle, torch_dtype
 from runner.verifier.bytewise import same_bytes
 from runner.verifier.finding import first_line
 from runner.verifier.inputs import Case
-from runner.verifier.memory import is_out_of_memory, ran_out
+from runner.verifier.memory import free_bytes, give_back_blocks, is_out_of_memory, ran_out
 from runner.verifier.modules.job import build_job, call_seed, entry_job, kept_inputs
 from runner.verifier.process import WorkerFailed, WorkerProcess
 
+# What a call in float64 may want beside the arena: its outputs, and as much again on its way.
+_ROOM_IN_ARENAS = 2
 # What puts one input into its place: (the input, its view in the arena).
 Place = Callable[[torch.Tensor, torch.Tensor], object]
 
@@ -89,14 +91,25 @@ class Reference:
                 )
         return outputs
 
-    def give_back(self) -> None:
-        """Have its process return to the GPU what PyTorch keeps there without using it."""
+    def give_back(self, *, blocks_alone: bool = False) -> None:
+        """Have its process return to the GPU what PyTorch keeps there without using it.
+
+        `blocks_alone`: as `memory.give_back_blocks` does.
+        """
         try:  # what it answers is its own business: what is free is measured
-            self._worker.ask({"op": "give_back"}, self._deadline)
+            self._worker.ask({"op": "give_back", "blocks_alone": blocks_alone}, self._deadline)
         except WorkerFailed as error:
             raise ReferenceFailed(
                 f"the reference failed when it was idle: {error.reason}"
             ) from error
+
+    def _make_room(self) -> None:
+        """Where a GPU runs short: judge and reference each keep blocks of earlier calls, which
+        the other cannot have. Small problems never come here, and keep theirs."""
+        free = free_bytes(self._worker.arena.device)
+        if free is not None and free < _ROOM_IN_ARENAS * self._worker.arena.size_bytes:
+            give_back_blocks()
+            self.give_back(blocks_alone=True)
 
     def wipe(self) -> None:
         """Leave no expected value in memory that is shared with a worker."""
@@ -131,7 +144,9 @@ class Reference:
             "seed": call_seed(self._problem, case),
         }
         settle(self._worker.arena.device)
+        self._make_room()
         reply = self._ask(job, f"on {case}", held_out=case.held_out)
+        self._make_room()
         specs, rows = self._problem.outputs, reply.get("outputs")
         if not isinstance(rows, list) or len(rows) != len(specs):
             raise ReferenceFailed(

@@ -23,7 +23,7 @@ from runner.verifier.foreign import ForeignCode
 from runner.verifier.gpu import cuda_trace, remote_tools, triton_cache
 from runner.verifier.gpu.clock import BurstClock
 from runner.verifier.gpu.device_arena import DeviceArena
-from runner.verifier.memory import give_back
+from runner.verifier.memory import give_back, give_back_blocks
 from runner.verifier.modules.entry import ModuleEntry
 from runner.verifier.wire import PREPARATION
 
@@ -105,7 +105,7 @@ class CudaRole:
         if operation == "baselines":
             return self._load_baselines(job)
         if operation == "give_back":
-            give_back()
+            (give_back_blocks if job["blocks_alone"] else give_back)()
             return {"ok": True}
         entry = self._entries[job["who"]]
         arena = self._arenas[job["arena"]]

@@ -8,6 +8,7 @@ import torch
 from runner.errors import ReferenceFailed
 from runner.problem import parse_problem
 from runner.verifier import Verifier, VerifyOptions
+from runner.verifier import reference as reference_module
 from runner.verifier.arena import Arena, Slot
 from runner.verifier.bytewise import same_bytes
 from runner.verifier.inputs import plan_cases
@@ -213,3 +214,26 @@ def test_a_workload_that_runs_out_of_memory_twice_is_too_large(on_a_gpu):
     with pytest.raises(TooLarge, match=r"the judge ran out of the GPU's memory: 12\.9 GB were"):
         oracle._insist(check)
     assert len(given_back) == 1
+
+
+@pytest.mark.parametrize(("free_arenas", "gives"), [(1.9, True), (2.1, False)])
+def test_where_a_gpu_runs_short_nobody_keeps_blocks_of_earlier_calls(
+    free_arenas, gives, oracle_of, monkeypatch
+):
+    """Before a call the reference may want the judge's, after it the judge the reference's."""
+    made = oracle_of(SOFTMAX)
+    size = made.reference._worker.arena.size_bytes
+    order = []
+    asked = made.reference._ask
+    monkeypatch.setattr(reference_module, "free_bytes", lambda device: int(free_arenas * size))
+    monkeypatch.setattr(reference_module, "give_back_blocks", lambda: order.append("judge"))
+    monkeypatch.setattr(made.reference, "give_back", lambda **_: order.append("reference"))
+    monkeypatch.setattr(
+        made.reference,
+        "_ask",
+        lambda job, *rest, **named: (order.append(job["op"]), asked(job, *rest, **named))[1],
+    )
+    made.reference.load()
+    made.expect_of(made.cases[0])
+    around = ["judge", "reference"] if gives else []
+    assert order == ["load", *[*around, "call", *around] * 3]  # low, exact, noisy
