@@ -21,6 +21,9 @@ wrong tile stands out, however large the rest is; because of what is typical, a 
 by a lucky error. Luck is common where few terms count, as for the gradients of attention with equal
 numbers along each row: a softmax that is nearly one-hot has its error from a single weight's
 rounding to float16, and a float32 sum in another order rounds a few per cent of them the other way.
+So where inputs or outputs have 16 bits, the second error is not |noisy - y| but the larger |noisy -
+low| for inputs moved a little aside, twice (`nearby`): more draws of such roundings, and luck in
+all of them is rare.
 Blocks that are noise say nothing of the others, hence the bound of 8 medians.
 
 Where |low - y| is not finite, the element's class (NaN, infinity and its sign) must be the oracle's
@@ -39,7 +42,7 @@ from dataclasses import dataclass
 
 import torch
 
-from runner.verifier.tiles import BLOCK_AXES, TILE_ELEMENTS, Tile, Tiling, block_norm, touched
+from runner.verifier.tiles import BLOCK_AXES, Tile, Tiling, block_norm, touched
 
 _COMPUTE_UNIT = {torch.float64: 2.0**-53}
 _FLOAT32_UNIT = 2.0**-24
@@ -81,24 +84,6 @@ class Expected:
 def compute_noise(dtype: torch.dtype) -> float:
     """The relative disturbance `c` for outputs of `dtype`."""
     return _NOISE_UNITS * _COMPUTE_UNIT.get(dtype, _FLOAT32_UNIT)
-
-
-def disturb(
-    tensor: torch.Tensor,
-    noise: float,
-    generator: torch.Generator,
-    out: torch.Tensor | None = None,
-) -> torch.Tensor:
-    """A float64 copy of `tensor`, in `out` if given, with each element off by ± `noise` of itself.
-
-    The generator is of the tensor's device.
-    """
-    wide = tensor.to(torch.float64, copy=True) if out is None else out.copy_(tensor)
-    for part in torch.split(wide.view(-1), TILE_ELEMENTS[wide.device.type]):
-        signs = torch.empty(part.shape, dtype=torch.int8, device=part.device)
-        signs.random_(0, 2, generator=generator).mul_(2).sub_(1)
-        part.addcmul_(part, signs.to(torch.float64), value=noise)
-    return wide
 
 
 def rounding_unit(values: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:

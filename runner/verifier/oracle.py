@@ -6,7 +6,7 @@ checked. The reference itself runs in a sandboxed worker of its own (`reference`
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -21,9 +21,10 @@ from runner.verifier.inputs import Case, make_inputs
 from runner.verifier.layouts import SECOND_START, behind, input_slots
 from runner.verifier.memory import give_back, is_out_of_memory, ran_out
 from runner.verifier.modules.values import fixed_parameters, is_optional
-from runner.verifier.numerics import Expected, compute_noise, disturb, expect
+from runner.verifier.nearby import ASIDES, carry_errors, disturb, move_aside, rounds_to_half
+from runner.verifier.numerics import Expected, compute_noise, expect
 from runner.verifier.process import WorkerProcess
-from runner.verifier.reference import Reference, TooLarge
+from runner.verifier.reference import Place, Reference, TooLarge
 from runner.verifier.spec_gate import SpecGate
 
 _SPARE_BYTES = 1 << 20
@@ -208,13 +209,24 @@ class Oracle:
         ]
         noise = max(compute_noise(torch_dtype(spec.dtype)) for spec in problem.outputs)
         generator = torch.Generator(self._device).manual_seed(case.seed ^ 1)
+        place = partial(_disturb, noise=noise, generator=generator)
         # Read where they lie: they only say how large an honest error is.
-        noisy = self.reference.call_in_float64(
-            case, inputs, partial(_disturb, noise=noise, generator=generator)
-        )
+        if rounds_to_half(torch_dtype(spec.dtype) for spec in problem.inputs + problem.outputs):
+            noisy = carry_errors(exact, self._beside(case, inputs, place))
+        else:
+            noisy = self.reference.call_in_float64(case, inputs, place)
         return PreparedCase(
             case=case, inputs=inputs, expected=tuple(map(expect, exact, low, noisy))
         )
+
+    def _beside(
+        self, case: Case, inputs: dict[str, torch.Tensor], place: Place
+    ) -> Iterator[tuple[list[torch.Tensor], list[torch.Tensor]]]:
+        """(low, noisy) for inputs moved aside; noisy is valid until the next pair."""
+        for factor in ASIDES:
+            near = {name: move_aside(tensor, factor) for name, tensor in inputs.items()}
+            low = self.reference.call(case, near)
+            yield low, self.reference.call_in_float64(case, near, place)
 
     def _run_again(self, prepared: PreparedCase) -> None:
         """An answer that changes from call to call, or with the seed, is nobody's to match.
@@ -237,15 +249,11 @@ class Oracle:
 
     def _rounded(
         self, prepared: PreparedCase, gate: SpecGate
-    ) -> Mapping[torch.dtype, list[torch.Tensor]]:
+    ) -> Iterator[tuple[torch.dtype, list[torch.Tensor]]]:
         """What the reference says of inputs rounded to half precision, where the gate asks."""
-        found: dict[torch.dtype, list[torch.Tensor]] = {}
         for half in gate.halves():
-            outputs = self.reference.call_in_float64(
-                prepared.case, prepared.inputs, partial(_round, half=half)
-            )
-            found[half] = [value.clone() for value in outputs]
-        return found
+            place = partial(_round, half=half)
+            yield half, self.reference.call_in_float64(prepared.case, prepared.inputs, place)
 
     @contextmanager
     def _wiping(self) -> Iterator[None]:

@@ -6,7 +6,7 @@ precision where the spec declares more. Runs nothing: the oracle hands over what
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -57,25 +57,42 @@ class SpecGate:
         self,
         inputs: Mapping[str, torch.Tensor],
         expected: Sequence[Expected],
-        rounded: Mapping[torch.dtype, Sequence[torch.Tensor]],
+        rounded: Iterable[tuple[torch.dtype, Sequence[torch.Tensor]]],
     ) -> None:
-        """One case. `rounded`: the reference's float64 outputs for inputs rounded to that type."""
+        """One case. `rounded`: the reference's float64 outputs for inputs rounded to each of
+        `halves`, done with before the next are asked for: large ones lie in one place."""
         alive: dict[tuple[int, str], tuple[bool, bool]] = {}
         for index, truth in enumerate(expected):
-            for answer in _answers(index, truth, inputs, rounded):
-                key = (index, answer.name)
-                if self._alive is not None and key not in self._alive:
-                    continue
-                tensor = answer.make()
-                multiplier = self._problem.tolerance.multiplier
-                if tensor is None or not compare(tensor, truth, multiplier).passed:
-                    continue
-                known = self._alive is not None and self._alive[key][1]
-                # A constant is made from each case's own truth: of one element it is the truth.
-                told = truth.exact.numel() > 1 if answer.name == _CONSTANT else False
-                differs = known or told or not same_bytes(tensor, truth.exact.to(truth.dtype))
-                alive[key] = (answer.half, differs)
+            for answer in _answers(truth, inputs):
+                self._try(index, truth, answer, alive)
+        for half, outputs in rounded:
+            for index, (truth, output) in enumerate(zip(expected, outputs, strict=True)):
+                if truth.dtype in _WIDE:
+                    make = partial(_round, output, truth.dtype, truth.dtype)
+                    answer = _Answer(name=_from_rounded(half), half=True, make=make)
+                    self._try(index, truth, answer, alive)
         self._alive = alive
+
+    def _try(
+        self,
+        index: int,
+        truth: Expected,
+        answer: _Answer,
+        alive: dict[tuple[int, str], tuple[bool, bool]],
+    ) -> None:
+        """Into `alive` with what passes this case as it passed those before."""
+        key = (index, answer.name)
+        if self._alive is not None and key not in self._alive:
+            return
+        tensor = answer.make()
+        multiplier = self._problem.tolerance.multiplier
+        if tensor is None or not compare(tensor, truth, multiplier).passed:
+            return
+        known = self._alive is not None and self._alive[key][1]
+        # A constant is made from each case's own truth: of one element it is the truth.
+        told = truth.exact.numel() > 1 if answer.name == _CONSTANT else False
+        differs = known or told or not same_bytes(tensor, truth.exact.to(truth.dtype))
+        alive[key] = (answer.half, differs)
 
     def refuse(self) -> None:
         """Raise ReferenceFailed when an answer at fault passed every case."""
@@ -97,12 +114,7 @@ def _from_rounded(half: torch.dtype) -> str:
     return f"an answer from inputs rounded to {dtype_name(half)}"
 
 
-def _answers(
-    index: int,
-    truth: Expected,
-    inputs: Mapping[str, torch.Tensor],
-    rounded: Mapping[torch.dtype, Sequence[torch.Tensor]],
-) -> Iterator[_Answer]:
+def _answers(truth: Expected, inputs: Mapping[str, torch.Tensor]) -> Iterator[_Answer]:
     yield _Answer(name="all zeros", make=lambda: torch.zeros_like(truth.exact, dtype=truth.dtype))
     yield _Answer(name=_CONSTANT, make=lambda: _constant(truth))
     for name, tensor in inputs.items():
@@ -114,9 +126,6 @@ def _answers(
     for half in HALVES:
         name = f"an answer rounded to {dtype_name(half)}"
         yield _Answer(name=name, half=True, make=partial(_round, truth.exact, half, truth.dtype))
-    for half, outputs in rounded.items():
-        make = partial(_round, outputs[index], truth.dtype, truth.dtype)
-        yield _Answer(name=_from_rounded(half), half=True, make=make)
 
 
 def _same(tensor: torch.Tensor | None) -> torch.Tensor | None:

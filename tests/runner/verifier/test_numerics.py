@@ -7,7 +7,8 @@ import torch
 
 from runner.verifier import tiles
 from runner.verifier.comparison import compare, wrong_mask
-from runner.verifier.numerics import disturb, expect, rounding_unit
+from runner.verifier.nearby import disturb
+from runner.verifier.numerics import expect, rounding_unit
 
 GENERATOR_SEED = 5
 

@@ -38,7 +38,7 @@ def judge(*outputs: list[float] | float) -> None:
     for output in outputs:
         exact = torch.tensor(output, dtype=torch.float64)
         truth = expect(exact, exact.half(), exact)
-        gate.take({"x": torch.zeros(3, dtype=torch.float16)}, [truth], {})
+        gate.take({"x": torch.zeros(3, dtype=torch.float16)}, [truth], ())
     gate.refuse()
 
 
