@@ -87,7 +87,7 @@ class CallRole:
             entry.match(inputs)
         torch.manual_seed(job["seed"])
         if self._tracer is not None:
-            idle = job.get("idle") is True  # only a Tracer is asked for it
+            idle = job.get("idle") is True
             with self._tracer.idle() if idle else nullcontext():
                 returned, facts = self._call_guarded(lambda: entry(*inputs), job["seed"])
         elif job["precise"]:

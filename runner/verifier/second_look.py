@@ -1,7 +1,7 @@
 """Calls of a candidate that was right: without its kernels, and with the compiler's inputs.
 
-Owns what is asked once more on a CPU, where a launch can be made to do nothing. Judge's side; what
-comes back can only fail a candidate.
+Owns what is asked once more, the latter on a CPU alone. Judge's side; what comes back can only fail
+a candidate.
 """
 
 from __future__ import annotations

@@ -94,8 +94,8 @@ class Sweep:
                 if finding.status is EvaluationStatus.INCORRECT_NUMERICAL:
                     finding = self._survey(finding, number, deadline)
                 break
-        if finding is None:
-            finding = self._judge_without_kernels(deadline)
+        if finding is None and self._worker.arena.device.type == "cpu":
+            finding = self.judge_without_kernels(deadline)
         return Swept(
             finding=finding,
             errors=tuple(self._errors),
@@ -162,9 +162,13 @@ class Sweep:
             )
         return finding
 
-    def _judge_without_kernels(self, deadline: float) -> Finding | None:
-        """On a GPU launches are the driver's: there CUPTI says what they did."""
-        if self._worker.arena.device.type != "cpu" or not self._kernels:
+    def judge_without_kernels(self, deadline: float) -> Finding | None:
+        """After `run`: whether its kernels do anything. Part of `run` on a CPU.
+
+        On a GPU a library's kernel that is given what nobody wrote may take the context with it:
+        nothing is asked of the worker after that.
+        """
+        if not self._kernels:
             return None
 
         def call(prepared: PreparedCase, slots: dict[str, Slot]) -> dict[str, Any]:

@@ -10,10 +10,12 @@ from __future__ import annotations
 import hashlib
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
+from triton.compiler.compiler import CompiledKernel
 from triton.runtime.autotuner import Autotuner
 from triton.runtime.jit import JITFunction
 
@@ -35,8 +37,10 @@ class CudaTracer:
         self._configs: dict[str, str] = {}
         self._tuning = 0
         self._active = False
+        self._idle = False
         self.failure: BaseException | None = None
         self._hook_launches()
+        self._hook_launchers()
         self._hook_autotuning()
         hook_exits(self._operations)
 
@@ -61,6 +65,15 @@ class CudaTracer:
             "kernels": list(self._kernels.values()),
         }
         return result, facts
+
+    @contextmanager
+    def idle(self) -> Iterator[None]:
+        """Meanwhile nothing is put on the GPU by a launch; the host code around it runs as ever."""
+        self._idle = True
+        try:
+            yield
+        finally:
+            self._idle = False
 
     def _hook_launches(self) -> None:
         compile_and_launch = JITFunction.run
@@ -90,6 +103,16 @@ class CudaTracer:
             return kernel
 
         JITFunction.run = run
+
+    def _hook_launchers(self) -> None:
+        """Where every launch of Triton's ends, one of a kernel compiled by `warmup` too."""
+        launcher = CompiledKernel.run.fget
+
+        def run(kernel: Any) -> Any:
+            launch = launcher(kernel)
+            return _launch_nothing if self._idle else launch
+
+        CompiledKernel.run = property(run)
 
     def _note(self, function: Any, kernel: Any, grid: list[int]) -> None:
         name = function.fn.__name__
@@ -128,6 +151,10 @@ class CudaTracer:
 
         Autotuner._bench = quiet_bench
         Autotuner.run = run
+
+
+def _launch_nothing(*_: Any) -> None:
+    """Takes a launcher's arguments."""
 
 
 def is_compile_error(error: BaseException) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from runner.contract import Candidate, Performance, Roofline, Workload
 from runner.problem import Problem
@@ -15,6 +15,7 @@ from runner.verifier.finding import Finding
 from runner.verifier.gpu.baselines import Baselines
 from runner.verifier.gpu.figures import join_timings
 from runner.verifier.gpu.gpu_lock import GpuLock
+from runner.verifier.gpu.kernel_share import MOSTLY_OWN
 from runner.verifier.gpu.measure import Measured, Measurement
 from runner.verifier.gpu.toolchain import Toolchain
 from runner.verifier.options import VerifyOptions
@@ -63,7 +64,10 @@ class Hearing:
         standard: Standard,
         times: dict[str, float],
     ) -> Heard:
-        """Sweep, watched calls, times. `times`: seconds by stage, added to."""
+        """Sweep, watched calls, times; calls without its kernels where the library took the most.
+
+        `times`: seconds by stage, added to.
+        """
         started = time.monotonic()
         worker.wait_ready()
         self._tools.learn(worker.ready)
@@ -72,7 +76,8 @@ class Hearing:
             started = time.monotonic()
             # Neither the worker's start nor another judge's timing is the candidate's time.
             deadline = started + self._options.timeout_s
-            swept = Sweep(self._problem, worker, standard.oracle).run(candidate, deadline)
+            sweep = Sweep(self._problem, worker, standard.oracle)
+            swept = sweep.run(candidate, deadline)
             _add(times, "sweep", started)
             if swept.finding is not None:
                 return Heard(swept=swept, measured=None)
@@ -87,8 +92,17 @@ class Hearing:
         left_s = deadline - time.monotonic()
         with self._lock.timing():
             started = time.monotonic()
-            measured = measurement.run(standard.workloads, started + left_s)
+            deadline = started + left_s
+            measured = measurement.run(standard.workloads, deadline)
         _add(times, "timing", started)
+        if measured.finding is None and measured.own_share < MOSTLY_OWN:
+            left_s = deadline - time.monotonic()
+            with self._lock.checking():
+                started = time.monotonic()
+                finding = sweep.judge_without_kernels(started + left_s)
+                _add(times, "sweep", started)
+            if finding is not None:
+                swept = replace(swept, finding=finding, checks=())
         return Heard(swept=swept, measured=measured)
 
 

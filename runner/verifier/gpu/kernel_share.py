@@ -19,7 +19,9 @@ _MOVES = re.compile(
     r"Memcpy|Memset|FillFunctor|direct_copy_kernel|copy_device_to_device|arange|float16_copy"
     r"|bfloat16_copy|LoadWithCast|fill_kernel|zero_kernel|conj_copy|index_range"
 )
-MIN_OWN_SHARE = 0.01  # of kernel time, under `mixed`: less is a fig leaf
+# Of kernel time. A kernel with less may be there for show: `second_look` finds out. One with more
+# costs at least what the library's work does, and hides nothing that way.
+MOSTLY_OWN = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,11 +93,6 @@ def judge_profile(ran: Ran, policy: Literal["triton-only", "mixed"]) -> Finding 
             f"the GPU ran kernels that are not its own: {names}",
             "The policy is triton-only: all arithmetic must be in the candidate's own Triton "
             "kernels; fills, copies and casts are allowed.",
-        )
-    if ran.own_share < MIN_OWN_SHARE:
-        return _cheated(
-            f"its own kernels took {ran.own_share:.1%} of the GPU's time",
-            "The rest was the library's: a Triton kernel that does almost nothing is not a kernel.",
         )
     return None
 
