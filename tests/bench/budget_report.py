@@ -56,10 +56,12 @@ def main() -> int:
     unknown = {*chosen} - {*problem.baselines} | {*arguments.distributions} - {*DISTRIBUTIONS}
     if unknown:
         parser.error(f"no baseline and no distribution: {', '.join(sorted(unknown))}")
+    # The kernel first: without a GPU it decides how Triton is imported, and a baseline imports it.
+    kernel = load_entry(arguments.folder, arguments.kernel) if arguments.kernel else None
     rows = baselines(arguments.folder)
     entries: dict[str, Entry] = {name: rows[name] for name in chosen}
-    if arguments.kernel:
-        entries["kernel"] = load_entry(arguments.folder, arguments.kernel)
+    if kernel is not None:
+        entries["kernel"] = kernel
     size = arguments.workload or problem.benchmarks[0]
     outputs = ", ".join(spec.name for spec in problem.outputs)
     print(f"{problem.name}, {size}, on {device_name()}: multiplier needed for {outputs}\n")

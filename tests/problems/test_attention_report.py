@@ -22,7 +22,7 @@ MISSED = ("sliding_window_attention", "B=1 H=4 S=16384 D=64 W=1024")
 
 def test_every_row_is_faster_than_flex_attention_beyond_doubt():
     folders = attention_folders(PROBLEMS)
-    assert len(folders) >= 11
+    assert len(folders) >= 12
     for folder in folders:
         rows = []
         for timing in timings_of(folder):
@@ -30,7 +30,7 @@ def test_every_row_is_faster_than_flex_attention_beyond_doubt():
             missed = (folder.name, str(timing.workload)) == MISSED
             assert flex.ratio_low > (1.0 if missed else 1.1), timing.workload
             rows.append(flex)
-        assert len(rows) >= 6
+        assert len(rows) >= 5
         assert statistics.geometric_mean(row.ratio for row in rows) > 1.1, folder.name
 
 

@@ -34,9 +34,10 @@ def test_no_figure_where_no_multiplier_would_do_and_none_where_all_is_rounding()
     assert budget_report.need(torch.full((8, 8), torch.nan).half(), expected) == "none"
 
 
-def test_report_of_a_baseline():
+def test_report_of_a_baseline_and_of_a_kernel_beside_it():
     """In a process of its own: without a GPU the report sets Triton to interpret for good."""
-    given = [PROBLEM, "--baselines", "sdpa", "--workload", "B=1,H=1,S=65,D=64"]
+    given = [PROBLEM, "--baselines", "sdpa", "--kernel", "kernel.py", "--workload"]
+    given += ["B=1,H=1,S=65,D=64"]
     done = subprocess.run(
         [sys.executable, budget_report.__file__, *given, "--distributions", "normal,large"],
         capture_output=True,
@@ -46,7 +47,9 @@ def test_report_of_a_baseline():
     assert done.returncode == 0, done.stderr
     *_, normal, large = done.stdout.splitlines()
     assert [normal.split(" | ")[0], large.split(" | ")[0]] == ["| normal", "| large"]
-    assert len(normal.strip("| ").split(" | ")[-1].split(", ")) == 3
+    for cell in normal.strip("| ").split(" | ")[2:]:
+        assert len(cell.split(", ")) == 3
+        assert all(float(need) < 8 for need in cell.split(", "))
 
 
 @pytest.mark.parametrize(
