@@ -1,6 +1,6 @@
 """The delivered attention kernels where users put them next: bfloat16, odd sizes, no key at all.
 
-In the interpreter here, and in its own process: kernels bind to it when Triton is first imported.
+Each in a process of its own: without a GPU kernels bind to the interpreter when Triton is imported.
 """
 
 from __future__ import annotations
@@ -43,6 +43,31 @@ for folder in map(Path, sys.argv[1:]):
         check(problem, case, entry)
     print(folder.name)
 """
+# `check` compares on the CPU, which full sizes are too large for.
+IN_BFLOAT16_AT_FULL_SIZE = """
+import sys
+from pathlib import Path
+from runner.problem import parse_problem
+from runner.testing import as_tuple, baselines, device, expected_outputs, inputs_on, load_entry
+from runner.verifier.comparison import compare
+from runner.verifier.inputs import Case
+
+folder = Path(sys.argv[1])
+text = (folder / "problem.toml").read_text().replace('"float16"', '"bfloat16"')
+reference = (folder / "reference.py").read_text()
+problem = parse_problem(text, reference, (folder / "baseline.py").read_text())
+entry, eager = load_entry(folder), baselines(folder)["eager"]
+for workload in (*problem.tests, *problem.benchmarks):
+    for distribution in ("normal", "uniform", "large"):
+        case = Case(workload=workload, distribution=distribution, seed=1)
+        inputs = inputs_on(problem, case, device())
+        found = as_tuple(entry(*inputs.values()))
+        truths = expected_outputs(problem, case, inputs, eager, device())
+        for spec, value, truth in zip(problem.outputs, found, truths, strict=True):
+            comparison = compare(value, truth, problem.tolerance.multiplier)
+            assert comparison.passed, f"{spec.name} on {case}: {comparison}"
+        print(case)
+"""
 NO_KEY_CACHED = """
 import sys, torch
 from pathlib import Path
@@ -75,7 +100,7 @@ assert torch.isfinite(o).all() and (o[0, :, :73] != 0).any(-1).all()
 """
 
 
-def run_interpreted(script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+def run_alone(script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     environment.pop("TRITON_INTERPRET", None)
     return subprocess.run(
@@ -90,9 +115,20 @@ def run_interpreted(script: str, *arguments: str) -> subprocess.CompletedProcess
 
 
 def test_every_kernel_is_right_in_bfloat16() -> None:
-    done = run_interpreted(IN_BFLOAT16, *map(str, FOLDERS))
+    done = run_alone(IN_BFLOAT16, *map(str, FOLDERS))
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == [folder.name for folder in FOLDERS]
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_every_kernel_is_right_in_bfloat16_at_every_size(folder: Path) -> None:
+    done = run_alone(IN_BFLOAT16_AT_FULL_SIZE, str(folder))
+    assert done.returncode == 0, done.stderr
+    problem = load_problem(folder)
+    workloads = len(problem.tests) + len(problem.benchmarks)
+    assert len(done.stdout.splitlines()) == 3 * workloads
 
 
 @pytest.mark.parametrize(
@@ -100,7 +136,7 @@ def test_every_kernel_is_right_in_bfloat16() -> None:
     [("paged_decode_attention", NO_KEY_CACHED), ("document_mask_attention", PADDING)],
 )
 def test_a_query_without_any_key_is_zero(slug: str, script: str) -> None:
-    done = run_interpreted(script, str(ROOT / "problems" / slug))
+    done = run_alone(script, str(ROOT / "problems" / slug))
     assert done.returncode == 0, done.stderr
 
 

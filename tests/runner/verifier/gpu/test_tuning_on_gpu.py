@@ -47,7 +47,9 @@ def test_what_cannot_run_is_dropped_and_the_rest_is_timed(softmax):
     tuned = verifier.tune(Candidate.of(source, 1), 60.0)
     assert tuned.dropped >= 6  # whatever has a block or a number of warps that is no power of two
     assert 2 <= tuned.timed <= 4
-    assert "1000" not in tuned.candidate.source
+    # The source stays as it is, lists and all, where nothing is faster than the default.
+    assert tuned.config["MAX_BLOCK"] in {1024, 16384}
+    assert tuned.config["num_warps"] == 4
 
 
 def test_a_tune_leaves_nothing_behind_for_a_verdict(softmax):
