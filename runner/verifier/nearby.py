@@ -57,11 +57,14 @@ def carry_errors(
     """Each of `exact`, float64, plus the largest error noisy - low that its element has beside.
 
     `beside`, not empty: (low, noisy) of all outputs for inputs moved aside. A pair is done with
-    before the next one is asked for.
+    before the next one is asked for. Where either is not finite, it says nothing of an error here.
     """
     worst: list[torch.Tensor] = []
     for low, noisy in beside:
-        errors = [n.to(torch.float64) - v for v, n in zip(low, noisy, strict=True)]
+        errors = [
+            (n.to(torch.float64) - v).nan_to_num_(0.0, 0.0, 0.0)
+            for v, n in zip(low, noisy, strict=True)
+        ]
         if worst:
             errors = [
                 torch.where(w.abs() > e.abs(), w, e) for w, e in zip(worst, errors, strict=True)

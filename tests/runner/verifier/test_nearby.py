@@ -61,13 +61,17 @@ def test_integers_that_differ_beside_may_differ_here():
     assert not compare(torch.tensor([4, 4]), expected, 1.0).passed
 
 
-def test_what_overflows_beside_lends_nothing():
+@pytest.mark.parametrize("odd", [torch.inf, -torch.inf, torch.nan])
+def test_what_is_not_finite_beside_lends_nothing_and_takes_nothing(odd):
     """In float16 an output may overflow there, and not here: no error follows from that."""
     exact = torch.ones(64, 64, dtype=torch.float64)
-    low = torch.full((64, 64), torch.inf, dtype=torch.float16)
-    expected = expect(exact, exact.half(), carry_errors([exact], [([low], [exact])])[0])
+    low, fine = torch.full((64, 64), odd, dtype=torch.float16), exact.half()
+    expected = expect(exact, fine, carry_errors([exact], [([low], [exact])])[0])
     assert not compare(torch.full((64, 64), 1.01).half(), expected, 3.0).passed
-    assert compare(exact.half(), expected, 3.0).passed
+    assert compare(fine, expected, 3.0).passed
+    for pairs in ([(fine, exact + 0.5), (low, exact)], [(low, exact), (fine, exact + 0.5)]):
+        (carried,) = carry_errors([exact], [([v], [n]) for v, n in pairs])
+        assert bool((carried == 1.5).all())
 
 
 def test_a_pair_is_done_with_before_the_next_is_asked_for():
