@@ -18,7 +18,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -30,9 +30,9 @@ from runner.errors import ReferenceFailed
 from runner.problem import BASELINE_FILE, Problem, load_problem
 from runner.verifier.arena import torch_dtype
 from runner.verifier.comparison import compare
+from runner.verifier.evaluations import Place, expect_outputs
 from runner.verifier.inputs import NORMAL, Case, make_inputs, plan_cases
-from runner.verifier.nearby import ASIDES, carry_errors, disturb, move_aside, rounds_to_half
-from runner.verifier.numerics import Expected, compute_noise, expect
+from runner.verifier.numerics import Expected
 from runner.verifier.patterns import describe_difference
 from runner.verifier.precise import call_in_float64
 from runner.verifier.wire import PREPARATION
@@ -192,29 +192,21 @@ def expected_outputs(
     The low-precision reference runs where the inputs are; the oracle runs on `where` in float64.
     """
 
-    def widened(tensors: Iterable[torch.Tensor]) -> list[torch.Tensor]:
-        return [t.to(where, torch.float64 if t.is_floating_point() else None) for t in tensors]
+    def low(given: Mapping[str, torch.Tensor]) -> list[torch.Tensor]:
+        return [value.to(where) for value in as_tuple(reference(*given.values()))]
+
+    def wide(given: Mapping[str, torch.Tensor], place: Place) -> tuple[Any, ...]:
+        tensors = []
+        for tensor in given.values():
+            if tensor.is_floating_point():
+                tensors.append(torch.empty_like(tensor, dtype=torch.float64, device=where))
+                place(tensor, tensors[-1])
+            else:
+                tensors.append(tensor.to(where))
+        return as_tuple(call_in_float64(reference, tensors))
 
     generator = torch.Generator(where).manual_seed(case.seed ^ 1)
-    noise = max(compute_noise(torch_dtype(spec.dtype)) for spec in problem.outputs)
-
-    def disturbed(tensors: Iterable[torch.Tensor]) -> tuple[Any, ...]:
-        wide = widened(tensors)
-        near = [disturb(t, noise, generator) if t.is_floating_point() else t for t in wide]
-        return as_tuple(call_in_float64(reference, near))
-
-    def beside() -> Iterator[tuple[list[torch.Tensor], tuple[Any, ...]]]:
-        for factor in ASIDES:
-            near = [move_aside(tensor, factor) for tensor in inputs.values()]
-            yield [v.to(where) for v in as_tuple(reference(*near))], disturbed(near)
-
-    low = as_tuple(reference(*inputs.values()))
-    exact = as_tuple(call_in_float64(reference, widened(inputs.values())))
-    if rounds_to_half(torch_dtype(spec.dtype) for spec in problem.inputs + problem.outputs):
-        noisy: Sequence[torch.Tensor] = carry_errors(exact, beside())
-    else:
-        noisy = disturbed(inputs.values())
-    return tuple(expect(e, v.to(where), n) for e, v, n in zip(exact, low, noisy, strict=True))
+    return expect_outputs(problem, inputs, generator, low=low, wide=wide)
 
 
 def _reference_of(problem: Problem) -> Entry:

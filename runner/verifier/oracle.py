@@ -15,16 +15,16 @@ import torch
 
 from runner.errors import ReferenceFailed
 from runner.problem import Problem
-from runner.verifier.arena import end_of, lay_out, torch_dtype
+from runner.verifier.arena import end_of, lay_out
 from runner.verifier.bytewise import same_bytes
+from runner.verifier.evaluations import expect_outputs
 from runner.verifier.inputs import Case, make_inputs
 from runner.verifier.layouts import SECOND_START, behind, input_slots
 from runner.verifier.memory import give_back, is_out_of_memory, ran_out
 from runner.verifier.modules.values import fixed_parameters, is_optional
-from runner.verifier.nearby import ASIDES, carry_errors, disturb, move_aside, rounds_to_half
-from runner.verifier.numerics import Expected, compute_noise, expect
+from runner.verifier.numerics import Expected
 from runner.verifier.process import WorkerProcess
-from runner.verifier.reference import Place, Reference, TooLarge
+from runner.verifier.reference import Reference, TooLarge
 from runner.verifier.spec_gate import SpecGate
 
 _SPARE_BYTES = 1 << 20
@@ -201,32 +201,14 @@ class Oracle:
             self._kept[_key(prepared.case)] = prepared
 
     def _make(self, case: Case, inputs: dict[str, torch.Tensor]) -> PreparedCase:
-        problem = self._problem
-        low = self.reference.call(case, inputs)
-        exact = [
-            value.to(torch.float64, copy=True)
-            for value in self.reference.call_in_float64(case, inputs, _widen)
-        ]
-        noise = max(compute_noise(torch_dtype(spec.dtype)) for spec in problem.outputs)
-        generator = torch.Generator(self._device).manual_seed(case.seed ^ 1)
-        place = partial(_disturb, noise=noise, generator=generator)
-        # Read where they lie: they only say how large an honest error is.
-        if rounds_to_half(torch_dtype(spec.dtype) for spec in problem.inputs + problem.outputs):
-            noisy = carry_errors(exact, self._beside(case, inputs, place))
-        else:
-            noisy = self.reference.call_in_float64(case, inputs, place)
-        return PreparedCase(
-            case=case, inputs=inputs, expected=tuple(map(expect, exact, low, noisy))
+        expected = expect_outputs(
+            self._problem,
+            inputs,
+            torch.Generator(self._device).manual_seed(case.seed ^ 1),
+            low=partial(self.reference.call, case),
+            wide=partial(self.reference.call_in_float64, case),
         )
-
-    def _beside(
-        self, case: Case, inputs: dict[str, torch.Tensor], place: Place
-    ) -> Iterator[tuple[list[torch.Tensor], list[torch.Tensor]]]:
-        """(low, noisy) for inputs moved aside; noisy is valid until the next pair."""
-        for factor in ASIDES:
-            near = {name: move_aside(tensor, factor) for name, tensor in inputs.items()}
-            low = self.reference.call(case, near)
-            yield low, self.reference.call_in_float64(case, near, place)
+        return PreparedCase(case=case, inputs=inputs, expected=expected)
 
     def _run_again(self, prepared: PreparedCase) -> None:
         """An answer that changes from call to call, or with the seed, is nobody's to match.
@@ -287,16 +269,6 @@ def _check_library_ops(problem: Problem) -> None:
     unknown = [name for name in problem.library_ops if not hasattr(torch.ops.aten, name)]
     if unknown:
         raise ReferenceFailed(f"library_ops names no operator of PyTorch: {', '.join(unknown)}")
-
-
-def _widen(tensor: torch.Tensor, view: torch.Tensor) -> object:
-    return view.copy_(tensor)
-
-
-def _disturb(
-    tensor: torch.Tensor, view: torch.Tensor, *, noise: float, generator: torch.Generator
-) -> object:
-    return disturb(tensor, noise, generator, out=view)
 
 
 def _round(tensor: torch.Tensor, view: torch.Tensor, *, half: torch.dtype) -> object:

@@ -7,7 +7,7 @@ whatever it does is a ReferenceFailed, but for memory that this machine does not
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -17,6 +17,7 @@ from runner.problem import REFERENCE_FILE, Problem, TensorSpec
 from runner.recipe import MODEL_CLASS
 from runner.verifier.arena import Slot, dtype_name, lay_out, settle, torch_dtype
 from runner.verifier.bytewise import same_bytes
+from runner.verifier.evaluations import Place
 from runner.verifier.finding import first_line
 from runner.verifier.inputs import Case
 from runner.verifier.memory import free_bytes, give_back_blocks, is_out_of_memory, ran_out
@@ -25,8 +26,6 @@ from runner.verifier.process import WorkerFailed, WorkerProcess
 
 # What a call in float64 may want beside the arena: its outputs, and as much again on its way.
 _ROOM_IN_ARENAS = 2
-# What puts one input into its place: (the input, its view in the arena).
-Place = Callable[[torch.Tensor, torch.Tensor], object]
 
 
 class TooLarge(Exception):
