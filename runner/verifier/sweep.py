@@ -71,25 +71,19 @@ class Sweep:
         self._kernels: dict[str, frozenset[str]] = {}
         self._blocks: dict[str, frozenset[str]] = {}
         self._outputs: list[torch.Tensor] = []  # of the last call
+        self._smoke_s: float | None = None
         self._calls = 0
         self._binding: object = None  # how a module takes its parameters
 
     def run(self, candidate: Candidate, deadline: float) -> Swept:
         """All cases in order, until one fails."""
         finding = self._load(candidate, deadline)
-        smoke_s: float | None = None
-        started = time.monotonic()
         cases = self._oracle.cases if finding is None else ()
         fixed = self._oracle.fixed
         for number, case in enumerate(cases):
             if case.distribution == OTHER_PARAMETERS and self._binding == "seed" and not fixed:
                 continue  # its parameters are its own: those that the seed gave it
-            stage = "held-out" if case.held_out else "sweep" if number else "smoke"
-            prepared = self._oracle.case(number)
-            finding = self._judge(prepared, stage, deadline)
-            if number == 0:
-                smoke_s = time.monotonic() - started
-                finding = self._repeat(prepared, finding, deadline)
+            finding = self._judge_case(number, deadline)
             if finding is not None:
                 if finding.status is EvaluationStatus.INCORRECT_NUMERICAL:
                     finding = self._survey(finding, number, deadline)
@@ -101,7 +95,7 @@ class Sweep:
             errors=tuple(self._errors),
             kernels=self._kernels,
             blocks=self._blocks,
-            smoke_s=smoke_s,
+            smoke_s=self._smoke_s,
             checks=checks_passed(cases, self._calls) if finding is None else (),
         )
 
@@ -114,6 +108,21 @@ class Sweep:
         if reply.get("ok") is not True:
             return raised(reply, "smoke", "while it was imported")
         return None
+
+    def _judge_case(self, number: int, deadline: float) -> Finding | None:
+        """Case `number`, the first one twice. Nothing is held of it when it is done with: of a
+        large problem two cases at once are more than a GPU has room for."""
+        started = time.monotonic()
+        prepared = self._oracle.case(number)
+        stage = "held-out" if prepared.case.held_out else "sweep" if number else "smoke"
+        try:
+            finding = self._judge(prepared, stage, deadline)
+            if number:
+                return finding
+            self._smoke_s = time.monotonic() - started
+            return self._repeat(prepared, finding, deadline)
+        finally:
+            self._outputs = []
 
     def _judge(
         self, prepared: PreparedCase, stage: str, deadline: float, start: int = 0
@@ -253,6 +262,7 @@ class Sweep:
             if time.monotonic() > deadline:
                 break
             other = self._judge(self._oracle.case(later), "sweep", deadline)
+            self._outputs = []
             if other is not None and other.status is not EvaluationStatus.INCORRECT_NUMERICAL:
                 break
             workload = cases[later].workload

@@ -101,7 +101,8 @@ assert torch.isfinite(o).all() and (o[0, :, :73] != 0).any(-1).all()
 
 
 def run_alone(script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    environment = {**os.environ, "PYTHONPATH": path}
     environment.pop("TRITON_INTERPRET", None)
     return subprocess.run(
         [sys.executable, "-c", script, *arguments],

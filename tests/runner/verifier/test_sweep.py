@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import time
+import weakref
 from pathlib import Path
 
 import pytest
+import torch
 
 from runner.contract import Candidate, EvaluationStatus
 from runner.problem import parse_problem
 from runner.verifier.arena import Arena
 from runner.verifier.inputs import plan_cases
 from runner.verifier.layouts import CONTIGUOUS
-from runner.verifier.oracle import Oracle, arena_bytes
+from runner.verifier.oracle import Oracle, PreparedCase, arena_bytes
+from runner.verifier.outputs import read_outputs
 from runner.verifier.process import Start, WorkerProcess
 from runner.verifier.sandbox import open_sandbox
 from runner.verifier.sweep import Sweep
@@ -224,3 +227,35 @@ def test_module_that_raises_when_imported_is_a_runtime_error(softmax_problem, pr
     found = Sweep(softmax_problem, worker, prepared).run(candidate, time.monotonic() + 60)
     assert found.finding.status is EvaluationStatus.RUNTIME_ERROR
     assert found.finding.summary == "kernel.py:2: RuntimeError: at import"
+
+
+def test_nothing_of_a_case_is_held_when_the_next_one_is_asked_for(
+    softmax_problem, prepared, worker, reference_worker, monkeypatch
+):
+    """Of a problem whose tensors take gigabytes two cases at once are more than a GPU holds."""
+    alive: list[weakref.ref[torch.Tensor]] = []
+    asked: list[int] = []
+
+    class Watched(Oracle):
+        def case(self, index: int) -> PreparedCase:
+            asked.append(sum(ref() is not None for ref in alive))
+            alive.clear()
+            made = super().case(index)
+            alive.extend(map(weakref.ref, made.inputs.values()))
+            alive.extend(weakref.ref(truth.exact) for truth in made.expected)
+            return made
+
+    def read(*arguments):
+        outputs = read_outputs(*arguments)
+        alive.extend(map(weakref.ref, outputs))
+        return outputs
+
+    monkeypatch.setattr("runner.verifier.sweep.read_outputs", read)
+    oracle = Watched(softmax_problem, prepared.cases, reference_worker, timeout_s=60, keep_bytes=0)
+    oracle.prepare()
+    for last_line in ("return y", "return y if x.shape[0] == 3 else y.zero_()"):
+        source = PLAIN.replace("    return y\n", f"    {last_line}\n")
+        sweep = Sweep(softmax_problem, worker, oracle)
+        sweep.run(Candidate.of(source, 1), time.monotonic() + 60)
+    assert len(asked) > len(prepared.cases)
+    assert set(asked) == {0}
