@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import torch
 
-from runner.verifier.numerics import Expected, fused_pays, power_floor, powers_of_two
+from runner.verifier.numerics import Expected, fused_pays, powers_of_two
 from runner.verifier.tiles import BLOCK, BLOCK_AXES, Tile, Tiling, block_norm, touched
 
 _TINY = torch.finfo(torch.float64).tiny
@@ -58,8 +58,8 @@ def compare(found: torch.Tensor, expected: Expected, multiplier: float) -> Compa
         block_norm(error, tile.of(rms))
         torch.amax(error.div_(budget.clamp_(min=_TINY)), BLOCK_AXES, out=tile.of(shares))
 
-    if expected.dtype.is_floating_point and fused_pays(expected.exact):
-        shares, rms = pair.judge_fused()
+    if expected.floor is not None and fused_pays(expected.exact):
+        shares, rms = pair.judge_fused(expected.floor)
     else:
         for tile in pair.tiling:
             measure(tile, careful=False)
@@ -102,10 +102,8 @@ class _Pair:
         self._expected = expected
         self._multiplier = multiplier
         self._allowed = multiplier * expected.honest_max
-        self._eps = self._floor = 0.0
-        if expected.dtype.is_floating_point:
-            self._eps = torch.finfo(expected.dtype).eps
-            self._floor = power_floor(expected.dtype)
+        self._floor = expected.floor
+        self._eps = torch.finfo(expected.dtype).eps if self._floor is not None else 0.0
 
     def judge(self, tile: Tile, *, careful: bool) -> tuple[torch.Tensor, torch.Tensor]:
         """(error, budget) of each element. Without care, NaN or infinity where not all is finite;
@@ -122,12 +120,12 @@ class _Pair:
             error.masked_fill_(~finite & self._same_class(tile, value, exact, budget), 0.0)
         return error, budget
 
-    def judge_fused(self) -> tuple[torch.Tensor, torch.Tensor]:
+    def judge_fused(self, floor: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """(largest share, norm of errors) of each block, infinite where not all is finite."""
         from runner.verifier.gpu.fused import share_figures
 
         return share_figures(
-            self._found, self._expected.exact, self._allowed, eps=self._eps, floor=self._floor
+            self._found, self._expected.exact, self._allowed, eps=self._eps, floor=floor
         )
 
     def count_wrong(self, shares: torch.Tensor) -> int:
@@ -163,8 +161,7 @@ class _Pair:
         return float(found[worst]), float(allowed[worst])
 
     def _budget(self, tile: Tile, finite: torch.Tensor) -> torch.Tensor:
-        dtype = self._expected.dtype
-        if dtype.is_floating_point:
+        if self._floor is not None:
             return torch.add(
                 tile.spread(self._allowed), powers_of_two(finite, self._floor), alpha=self._eps
             )

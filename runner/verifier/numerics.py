@@ -16,8 +16,10 @@ on inputs disturbed by `c`, four rounding units of the arithmetic that a kernel 
 good as arithmetic allows (backward error analysis, N. Higham, Accuracy and Stability of Numerical
 Algorithms, ch. 1). 16 c is room for the order of long sums: on an H200 a float32 product over 2049
 terms, added up one after another, was off by 7e-6 of its output's RMS, TF32 by 8e-4; the rule
-allows about 3e-5. `unit(y)` is the spacing of the output's dtype at y. Because E is local, a
-wrong tile stands out, however large the rest is; because of what is typical, a block is not judged
+allows about 3e-5. `unit(y)` is the spacing of the output's dtype at y, and at least what a flushed
+subnormal comes to at the output's size: the smallest normal number of the arithmetic, times the
+largest block's rms y. On an H200 exp2 makes 0 of a weight of attention below 2**-126; a gradient of
+1e4 makes 1e-34 of such a weight, an ordinary bfloat16. Because E is local, a wrong tile stands out, however large the rest is; because of what is typical, a block is not judged
 by a lucky error. Luck is common where few terms count, as for the gradients of attention with equal
 numbers along each row: a softmax that is nearly one-hot has its error from a single weight's
 rounding to float16, and a float32 sum in another order rounds a few per cent of them the other way.
@@ -61,9 +63,10 @@ class Expected:
     """The truth about one output of one case, and what an honest error is.
 
     `exact` is float64, contiguous, of the output's shape. `honest_max` is E above, `honest_rms` R,
-    `unit_rms` rms(unit): one number a block. `low`: the low-precision reference's output, kept
-    only where it has elements that are not finite. `honest`: e for each element of an integer
-    output whose evaluations differ.
+    `unit_rms` rms(unit): one number a block. `floor`, of a floating output that is not empty: the
+    least power of two that `unit` is taken from, float64, one number. `low`: the low-precision
+    reference's output, kept only where it has elements that are not finite. `honest`: e for each
+    element of an integer output whose evaluations differ.
     """
 
     exact: torch.Tensor
@@ -71,6 +74,7 @@ class Expected:
     honest_max: torch.Tensor
     honest_rms: torch.Tensor
     unit_rms: torch.Tensor
+    floor: torch.Tensor | None = None
     low: torch.Tensor | None = None
     honest: torch.Tensor | None = None
 
@@ -84,17 +88,6 @@ class Expected:
 def compute_noise(dtype: torch.dtype) -> float:
     """The relative disturbance `c` for outputs of `dtype`."""
     return _NOISE_UNITS * _COMPUTE_UNIT.get(dtype, _FLOAT32_UNIT)
-
-
-def rounding_unit(values: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-    """The spacing of `dtype` at each of `values` (float64), in float64; 0 for integers.
-
-    Its floor is that of `power_floor`, times epsilon.
-    """
-    if not dtype.is_floating_point:
-        return torch.zeros_like(values)
-    known = values.nan_to_num(0.0, 0.0, 0.0)
-    return powers_of_two(known, power_floor(dtype)).mul_(torch.finfo(dtype).eps)
 
 
 def expect(exact: torch.Tensor, low: torch.Tensor, noisy: torch.Tensor) -> Expected:
@@ -137,12 +130,16 @@ def expect(exact: torch.Tensor, low: torch.Tensor, noisy: torch.Tensor) -> Expec
     counts = tiling.counts()
     root = counts.sqrt()
     scale.div_(root)
+    eps = torch.finfo(low.dtype).eps
+    floor_here = _floor_at(scale, low.dtype)
     return Expected(
         exact=exact,
         dtype=low.dtype,
         honest_max=_at_least_typical(largest, scale, counts),
         honest_rms=_at_least_typical(rms.div_(root), scale, counts),
-        unit_rms=units.div_(root).mul_(torch.finfo(low.dtype).eps),
+        # Within sqrt(2) of the root mean square of units that are so large each.
+        unit_rms=units.div_(root).clamp_(min=floor_here).mul_(eps),
+        floor=floor_here,
         low=low if special and not bool(low.isfinite().all()) else None,
     )
 
@@ -170,7 +167,7 @@ def _expect_integers(exact: torch.Tensor, low: torch.Tensor, noisy: torch.Tensor
 
 
 def power_floor(dtype: torch.dtype) -> float:
-    """The smallest power of two that `powers_of_two` gives for numbers of a floating `dtype`.
+    """The smallest power of two that `powers_of_two` gives for small outputs of a floating `dtype`.
 
     Times its epsilon, it is the smallest number that arithmetic with flushed subnormals tells from
     0; float16, which hardware does not flush, keeps its subnormal spacing.
@@ -180,7 +177,15 @@ def power_floor(dtype: torch.dtype) -> float:
     return least / info.eps
 
 
-def powers_of_two(finite: torch.Tensor, floor: float) -> torch.Tensor:
+def _floor_at(scale: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """The floor for an output whose blocks have the rms `scale`: float64, one number."""
+    arithmetic = torch.finfo(torch.float64 if dtype is torch.float64 else torch.float32)
+    size = scale.nan_to_num(0.0, 0.0, 0.0).max()
+    flushed = size.mul_(arithmetic.smallest_normal / torch.finfo(dtype).eps)
+    return flushed.clamp_(min=power_floor(dtype))
+
+
+def powers_of_two(finite: torch.Tensor, floor: float | torch.Tensor) -> torch.Tensor:
     """The largest power of two not above each of `finite` (float64), and `floor` at least."""
     powers = (finite.view(torch.int64) & _EXPONENT_BITS).view(torch.float64)
     return powers.clamp_(min=floor)

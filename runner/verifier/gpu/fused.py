@@ -38,18 +38,24 @@ def error_figures(
 
 
 def share_figures(
-    found: torch.Tensor, exact: torch.Tensor, allowed: torch.Tensor, *, eps: float, floor: float
+    found: torch.Tensor,
+    exact: torch.Tensor,
+    allowed: torch.Tensor,
+    *,
+    eps: float,
+    floor: torch.Tensor,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """For each block: the largest share that an element used of its budget, and the norm of errors.
 
     `allowed`, float64, one number a block, is the budget without the rounding unit, which is `eps`
-    times the unit of `error_figures`. `found` is of any floating dtype, `exact` float64.
+    times the unit of `error_figures`. `found` is of any floating dtype, `exact` and `floor` (one
+    number, on the same device) float64.
     """
     shares, norms = _new_grid(exact), _new_grid(exact)
     rows, columns = as_matrix(exact).shape
     _share_kernel[(shares.numel(),)](
-        found.contiguous(), exact, allowed.contiguous(), shares, norms, rows, columns,
-        shares.shape[1], EPS=eps, FLOOR=floor, TINY=_TINY, BLOCK=BLOCK, num_warps=_WARPS,
+        found.contiguous(), exact, allowed.contiguous(), floor, shares, norms, rows, columns,
+        shares.shape[1], EPS=eps, TINY=_TINY, BLOCK=BLOCK, num_warps=_WARPS,
     )  # fmt: skip
     return shares, norms
 
@@ -74,9 +80,9 @@ def _constant(value: tl.constexpr):  # type: ignore[no-untyped-def]
 
 
 @triton.jit  # type: ignore[untyped-decorator]
-def _powers(y, FLOOR: tl.constexpr):  # type: ignore[no-untyped-def]
+def _powers(y, floor):  # type: ignore[no-untyped-def]
     bits = y.to(tl.int64, bitcast=True) & _EXPONENT_BITS
-    return tl.maximum(bits.to(tl.float64, bitcast=True), _constant(FLOOR))
+    return tl.maximum(bits.to(tl.float64, bitcast=True), floor)
 
 
 @triton.jit
@@ -102,7 +108,7 @@ def _error_kernel(  # type: ignore[no-untyped-def]
     odd = _total(low_gap * 0.0 + noisy_gap * 0.0) != 0.0
     error = tl.maximum(tl.abs(low_gap), tl.abs(noisy_gap))
     error = tl.maximum(error, tl.abs(y) * _constant(ROOM))
-    unit = tl.where(mask, _powers(y, FLOOR), 0.0)
+    unit = tl.where(mask, _powers(y, _constant(FLOOR)), 0.0)
     place = tl.program_id(0)
     tl.store(largest_ptr + place, _largest(error, odd))
     tl.store(rms_ptr + place, tl.sqrt(_total(error * error)))
@@ -112,15 +118,15 @@ def _error_kernel(  # type: ignore[no-untyped-def]
 
 @triton.jit  # type: ignore[untyped-decorator]
 def _share_kernel(  # type: ignore[no-untyped-def]
-    found_ptr, exact_ptr, allowed_ptr, share_ptr, norm_ptr, rows, columns, across,
-    EPS: tl.constexpr, FLOOR: tl.constexpr, TINY: tl.constexpr, BLOCK: tl.constexpr,
+    found_ptr, exact_ptr, allowed_ptr, floor_ptr, share_ptr, norm_ptr, rows, columns, across,
+    EPS: tl.constexpr, TINY: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     offs, mask = _block(rows, columns, across, BLOCK)
     y = tl.load(exact_ptr + offs, mask=mask, other=0.0)
     error = tl.abs(tl.load(found_ptr + offs, mask=mask, other=0.0).to(tl.float64) - y)
     odd = _total(error * 0.0) != 0.0
     place = tl.program_id(0)
-    budget = tl.load(allowed_ptr + place) + _constant(EPS) * _powers(y, FLOOR)
+    budget = tl.load(allowed_ptr + place) + _constant(EPS) * _powers(y, tl.load(floor_ptr))
     share = tl.where(mask, error / tl.maximum(budget, _constant(TINY)), 0.0)
     tl.store(share_ptr + place, _largest(share, odd))
     tl.store(norm_ptr + place, tl.sqrt(_total(error * error)))

@@ -65,7 +65,7 @@ def test_expectation_and_comparison_are_those_of_the_eager_tiles(use_fused, dtyp
         expected = expect(exact, low, noisy)
         rows.append((expected, compare(found, expected, 2.0)))
     (eager, first), (quick, second) = rows
-    for name in ("honest_max", "honest_rms", "unit_rms"):
+    for name in ("honest_max", "honest_rms", "unit_rms", "floor"):
         torch.testing.assert_close(getattr(quick, name), getattr(eager, name), rtol=1e-12, atol=0)
     assert (quick.low is None) == (eager.low is None)
     assert first.wrong_elements == second.wrong_elements
