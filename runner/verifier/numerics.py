@@ -18,14 +18,15 @@ Algorithms, ch. 1). 16 c is room for the order of long sums: on an H200 a float3
 terms, added up one after another, was off by 7e-6 of its output's RMS, TF32 by 8e-4; the rule
 allows about 3e-5. `unit(y)` is the spacing of the output's dtype at y, and at least what a flushed
 subnormal comes to at the output's size: the smallest normal number of the arithmetic, times the
-largest block's rms y. On an H200 exp2 makes 0 of a weight of attention below 2**-126; a gradient of
-1e4 makes 1e-34 of such a weight, an ordinary bfloat16. Because E is local, a wrong tile stands out, however large the rest is; because of what is typical, a block is not judged
-by a lucky error. Luck is common where few terms count, as for the gradients of attention with equal
-numbers along each row: a softmax that is nearly one-hot has its error from a single weight's
-rounding to float16, and a float32 sum in another order rounds a few per cent of them the other way.
-So where inputs or outputs have 16 bits, the second error is not |noisy - y| but the larger |noisy -
-low| for inputs moved a little aside, twice (`nearby`): more draws of such roundings, and luck in
-all of them is rare.
+largest block's norm, which no element exceeds. On an H200 exp2 makes 0 of a weight of attention
+below 2**-126; a gradient of 1e4 makes 1e-34 of such a weight, an ordinary bfloat16. Because E is
+local, a wrong tile stands out, however large the rest is; because of what is typical, a block is
+not judged by a lucky error. Luck is common where few terms count, as for the gradients of attention
+with equal numbers along each row: a softmax that is nearly one-hot has its error from a single
+weight's rounding to float16, and a float32 sum in another order rounds a few per cent of them the
+other way. So where inputs or outputs have 16 bits, the second error is not |noisy - y| but the
+larger |noisy - low| for inputs moved a little aside, twice (`nearby`): more draws of such
+roundings, and luck in all of them is rare.
 Blocks that are noise say nothing of the others, hence the bound of 8 medians.
 
 Where |low - y| is not finite, the element's class (NaN, infinity and its sign) must be the oracle's
@@ -129,16 +130,15 @@ def expect(exact: torch.Tensor, low: torch.Tensor, noisy: torch.Tensor) -> Expec
             measure(tile, careful=True)
     counts = tiling.counts()
     root = counts.sqrt()
-    scale.div_(root)
-    eps = torch.finfo(low.dtype).eps
     floor_here = _floor_at(scale, low.dtype)
+    scale.div_(root)
     return Expected(
         exact=exact,
         dtype=low.dtype,
         honest_max=_at_least_typical(largest, scale, counts),
         honest_rms=_at_least_typical(rms.div_(root), scale, counts),
         # Within sqrt(2) of the root mean square of units that are so large each.
-        unit_rms=units.div_(root).clamp_(min=floor_here).mul_(eps),
+        unit_rms=units.div_(root).clamp_(min=floor_here).mul_(torch.finfo(low.dtype).eps),
         floor=floor_here,
         low=low if special and not bool(low.isfinite().all()) else None,
     )
@@ -177,10 +177,10 @@ def power_floor(dtype: torch.dtype) -> float:
     return least / info.eps
 
 
-def _floor_at(scale: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-    """The floor for an output whose blocks have the rms `scale`: float64, one number."""
+def _floor_at(norms: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """The floor for an output whose blocks have such `norms`: float64, one number."""
     arithmetic = torch.finfo(torch.float64 if dtype is torch.float64 else torch.float32)
-    size = scale.nan_to_num(0.0, 0.0, 0.0).max()
+    size = norms.nan_to_num(0.0, 0.0, 0.0).max()
     flushed = size.mul_(arithmetic.smallest_normal / torch.finfo(dtype).eps)
     return flushed.clamp_(min=power_floor(dtype))
 

@@ -79,7 +79,7 @@ def _constant(value: tl.constexpr):  # type: ignore[no-untyped-def]
     return tl.full((1, 1), value, tl.float64)
 
 
-@triton.jit  # type: ignore[untyped-decorator]
+@triton.jit
 def _powers(y, floor):  # type: ignore[no-untyped-def]
     bits = y.to(tl.int64, bitcast=True) & _EXPONENT_BITS
     return tl.maximum(bits.to(tl.float64, bitcast=True), floor)
