@@ -177,8 +177,10 @@ class Verifier:
         for _ in range(MEMORY_TRIES - 1):
             try:
                 return verdict(candidate, times)
-            except DeviceMemoryExhausted:
+            except DeviceMemoryExhausted as error:
                 if self._abandoned.wait(MEMORY_PAUSE_S):
+                    if self._court.closed:
+                        raise RunnerError(CLOSED) from error
                     raise
             times["waiting"] = times.get("waiting", 0.0) + MEMORY_PAUSE_S
         return verdict(candidate, times)
@@ -191,8 +193,10 @@ class Verifier:
 
     def close(self) -> None:
         """End every process and give back all memory. Safe to call twice."""
-        self._abandoned.set()
-        self._court.close()
+        try:
+            self._court.close()
+        finally:
+            self._abandoned.set()  # whoever waits for memory finds it closed
 
     def __enter__(self) -> Self:
         return self

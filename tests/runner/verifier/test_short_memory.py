@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -72,8 +73,10 @@ def test_a_gpu_that_stays_full_is_told_and_no_verdict(open_verifier, monkeypatch
     assert court.asked == judge.MEMORY_TRIES
 
 
-@pytest.mark.parametrize("end", [Verifier.abandon, Verifier.close])
-def test_nobody_waits_for_memory_once_it_is_ended(open_verifier, monkeypatch, end):
+@pytest.mark.parametrize(
+    ("end", "told"), [(Verifier.abandon, str(FULL)), (Verifier.close, judge.CLOSED)]
+)
+def test_nobody_waits_for_memory_once_it_is_ended(open_verifier, monkeypatch, end, told):
     monkeypatch.setattr(judge, "MEMORY_PAUSE_S", 60.0)
     verifier, court = open_verifier(short=99)
     with ThreadPoolExecutor(1) as thread:
@@ -82,7 +85,7 @@ def test_nobody_waits_for_memory_once_it_is_ended(open_verifier, monkeypatch, en
         time.sleep(0.05)  # into the pause
         began_s = time.monotonic()
         end(verifier)
-        with pytest.raises(RunnerError):
+        with pytest.raises(RunnerError, match=re.escape(told)):
             waiting.result(5)
     assert time.monotonic() - began_s < 5
     assert court.asked <= 2
