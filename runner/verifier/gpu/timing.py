@@ -6,6 +6,7 @@ workers run the calls, and their events are believed only as far as this clock a
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from collections.abc import Callable
@@ -30,7 +31,9 @@ _STEADY_REPEATS = 4  # so often for two readings that agree well
 # So often where they do not agree at all: a busy host holds up one reading or two, and work that is
 # hidden from a clock is hidden in every one.
 _CLOCK_REPEATS = 10
-_LONG_MS = 1.0
+# Of a baseline this much a burst, two calls at least: long calls vary little. Against a kernel that
+# fuses what eager PyTorch runs one by one, its calls would take most of a verdict.
+_BASELINE_BURST_MS = 4.0
 _BASELINE_TIMEOUT_S = 60.0  # of one burst
 _LAG_SLACK_MS = 0.5
 # A busy host holds a process up for some milliseconds now and then, between two looks at its clock.
@@ -87,7 +90,7 @@ class Stopwatch:
         self._sets = sets
         self._check = check
         self._deadline = 0.0
-        self._call_ms = 0.0
+        self._call_ms: dict[str, float] = {}  # by the warm-up
         self._lags = 0
 
     def run(
@@ -110,7 +113,7 @@ class Stopwatch:
             self._sets.refresh()
             for runner in draw.sample(everyone, len(everyone)):
                 ours = runner is self._candidate
-                reply = self._burst(runner, count if ours else self._baseline_count(count))
+                reply = self._burst(runner, count if ours else self._short_burst(runner, count))
                 timed.bursts[runner.who].append(reply["times_ms"])
                 if runner is self._candidate and number in chosen:
                     finding = self._check(reply, count - 1)
@@ -120,20 +123,21 @@ class Stopwatch:
         self._compare_clocks(timed, workload)
         return timed
 
-    def _baseline_count(self, count: int) -> int:
-        """Long calls vary little: of the baselines fewer are enough."""
-        return count if self._call_ms < _LONG_MS else min(count, max(2, (count + 1) // 2))
+    def _short_burst(self, runner: Runner, count: int) -> int:
+        """How many calls, of `count` at most, take `_BASELINE_BURST_MS`; two where nobody knows."""
+        calls = math.ceil(_BASELINE_BURST_MS / self._call_ms.get(runner.who, _BASELINE_BURST_MS))
+        return min(count, max(2, calls))
 
     def _warm_up(self, runner: Runner) -> None:
-        """Until two bursts in a row agree, and for a while at least."""
+        """Until two bursts in a row agree. The candidate's, the first, warms the GPU as well."""
+        least_ms = _WARM_UP_MS if runner is self._candidate else 0.0
         spent_ms, last = 0.0, float("inf")
         for _ in range(_MAX_WARM_UP_BURSTS):
-            times = sorted(self._burst(runner, len(self._sets.slots))["times_ms"])
-            middle = times[len(times) // 2]
-            if runner is self._candidate:
-                self._call_ms = middle
+            count = self._short_burst(runner, len(self._sets.slots))
+            times = sorted(self._burst(runner, count)["times_ms"])
+            middle = self._call_ms[runner.who] = times[len(times) // 2]
             spent_ms += sum(times)
-            if spent_ms > _WARM_UP_MS and abs(middle - last) < _STABLE * middle:
+            if spent_ms > least_ms and abs(middle - last) < _STABLE * middle:
                 return
             last = middle
             if len(times) * middle > 10 * _WARM_UP_MS:
