@@ -22,6 +22,7 @@ class WorkerPool:
         self._count = spares
         self._spares: dict[Role, list[WorkerProcess]] = {}
         self._taken: set[WorkerProcess] = set()
+        self._dismissed: list[WorkerProcess] = []
         self._lock = threading.Lock()
         self.closed = False
 
@@ -38,6 +39,7 @@ class WorkerPool:
         with self._lock:
             if self.closed:
                 raise RunnerError("the verifier is closed")
+            self._bury()
             waiting = self._spares.setdefault(role, [])
             worker: WorkerProcess | None = None
             while waiting and worker is None:
@@ -55,6 +57,21 @@ class WorkerPool:
             self._taken.discard(worker)
             worker.close()
 
+    def dismiss(self, worker: WorkerProcess) -> None:
+        """Kill a worker that was taken. That it has gone is waited for by the next `take`,
+        `settle` or `close`: tearing down a GPU's context takes longer than some calls on it."""
+        with self._lock:
+            self._taken.discard(worker)
+            worker.kill()
+            self._dismissed.append(worker)
+            if self.closed:
+                self._bury()
+
+    def settle(self) -> None:
+        """Wait until all that were dismissed have gone, with the memory that they held."""
+        with self._lock:
+            self._bury()
+
     def kill_taken(self, *roles: Role) -> None:
         """Kill the workers of these roles that are in use; their users see them die."""
         with self._lock:
@@ -66,8 +83,13 @@ class WorkerPool:
         """End all spares, and kill what was taken: whoever uses it sees it die and retires it."""
         with self._lock:
             self.closed = True
+            self._bury()
             for worker in self._taken:
                 worker.kill()
             for waiting in self._spares.values():
                 while waiting:
                     waiting.pop().close()
+
+    def _bury(self) -> None:
+        while self._dismissed:
+            self._dismissed.pop().close()

@@ -170,6 +170,7 @@ class GpuCourt:
         """The best launch parameters, found in workers and with tools of their own."""
         oracle = self._oracle_of()
         workloads = self._timed(oracle)
+        self._pool.settle()
         with closing(self._tools.apart()) as tools:
             pool = self._tuning = WorkerPool(lambda role: self._start(role, tools))
             size = self._crew_size(workloads)
@@ -221,7 +222,7 @@ class GpuCourt:
             try:
                 heard = self._hearing.hear(worker, candidate, standard, times)
             finally:
-                self._pool.retire(worker)
+                self._pool.dismiss(worker)
             refuse_where_short(heard.finding, self._plan.due_bytes)
             return heard
         finally:

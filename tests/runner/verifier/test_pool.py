@@ -103,6 +103,28 @@ def test_close_ends_the_spares_and_kills_what_is_in_use(pool, started):
     assert all(worker.closed for worker in started)
 
 
+def test_a_dismissed_worker_is_killed_at_once_and_waited_for_later(pool):
+    first, second, third = (pool.take("candidate") for _ in range(3))
+    pool.dismiss(first)
+    assert not first.alive()
+    assert not first.closed
+    pool.take("candidate")
+    assert first.closed
+    pool.dismiss(second)
+    pool.settle()
+    assert second.closed
+    pool.dismiss(third)
+    pool.close()
+    assert third.closed
+
+
+def test_a_worker_dismissed_after_the_close_is_waited_for_at_once(pool):
+    worker = pool.take("candidate")
+    pool.close()
+    pool.dismiss(worker)
+    assert worker.closed
+
+
 def test_a_closed_pool_starts_nothing_more(pool, started):
     pool.close()
     pool.close()
