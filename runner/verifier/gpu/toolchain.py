@@ -126,10 +126,11 @@ class Toolchain:
         place = known.index("-o")
         if tool == "ptxas":
             return [known[0], *options, str(text), "-o", str(output)]
-        # Triton's own line, with our files: `cc SOURCE -O3 … -o OUTPUT …`.
+        # Triton's own line, with our files: `cc SOURCE -O3 … -o OUTPUT …`. What it makes hands
+        # arguments over while the GPU spins (`clock`): unoptimised it is there in half the time.
         command = [*known[:place], "-o", str(output), *known[place + 2 :]]
         command[1] = str(text)
-        return command
+        return ["-O0" if word == "-O3" else word for word in command]
 
 
 def _is_text(source: str) -> bool:

@@ -30,6 +30,12 @@ PTX = """\
   ret;
 }
 """
+UNOPTIMISED = """\
+#ifdef __OPTIMIZE__
+#error a launcher is glue, and waited for
+#endif
+int one(void) { return 1; }
+"""
 OPTIONS = ["-lineinfo", "-v", "--gpu-name=sm_90a"]
 
 
@@ -62,7 +68,7 @@ def test_ptx_becomes_a_cubin_and_its_report_is_the_judges(tools):
 def test_a_launcher_is_built(tools):
     if shutil.which("gcc") is None and shutil.which("cc") is None:
         pytest.skip("needs a C compiler")
-    reply = tools.serve({"tool": "cc", "options": [], "source": "int one(void) { return 1; }"})
+    reply = tools.serve({"tool": "cc", "options": [], "source": UNOPTIMISED})
     assert reply["returncode"] == 0, reply["said"]
     assert base64.b64decode(reply["output"]).startswith(b"\x7fELF")
 
