@@ -6,8 +6,10 @@
 The kernels are those of tests/bench/honest, written for this comparison. Both judge in turns on
 one GPU; of its memory neither holds more than a CUDA context while the other works. A verdict is
 counted from the kernel's text to the answer: here with the verifier prepared, as in a run, where
-one preparation serves every attempt (its seconds stand beside), there with everything imported.
-Started again with the same FILE it goes on. Exit code 1 where the two disagree.
+one preparation serves every attempt (its seconds stand beside); there as its own script
+eval_from_generations judges on one GPU, which starts a process for every kernel, and for its call
+alone, with everything imported. Started again with the same FILE it goes on. Exit code 1 where the
+two disagree.
 """
 
 from __future__ import annotations
@@ -138,6 +140,7 @@ def judge_there(one: SuiteProblem, checkout: Path, limit_s: float) -> Measured:
     with tempfile.TemporaryDirectory() as cache:
         # A new kernel is compiled; here, too, nothing of an earlier verdict is used again.
         environment = {**os.environ, "TRITON_CACHE_DIR": cache}
+        began_s = time.monotonic()
         try:
             done = subprocess.run(
                 command,
@@ -149,30 +152,40 @@ def judge_there(one: SuiteProblem, checkout: Path, limit_s: float) -> Measured:
             )
         except subprocess.TimeoutExpired:
             return {"failure": f"no verdict within {limit_s:g} s"}
+        process_s = time.monotonic() - began_s
     if done.returncode != 0:
         return {"failure": f"its process ended with {done.returncode}: {done.stderr[-800:]}"}
     reply: Measured = json.loads(done.stdout.splitlines()[-1])
-    return reply
+    return {**reply, "process_s": process_s}
 
 
 def print_table(found: dict[SuiteProblem, list[Measured]]) -> bool:
     """True where both said PASSED of everything."""
     print(
-        "| problem | title | here, s | harness, s | ratio | prepared here, s | here | harness |\n"
-        "| --- | --- | --- | --- | --- | --- | --- | --- |"
+        "| problem | title | here, s | harness, s | ratio | its call alone, s | ratio "
+        "| prepared here, s | here | harness |\n"
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |"
     )
-    ratios, agreed = [], True
+    ratios: dict[str, list[float]] = {"process_s": [], "verdict_s": []}
+    agreed = True
     for one, runs in found.items():
-        here, there = median_of(runs, "here", "verdict_s"), median_of(runs, "harness", "verdict_s")
-        ratio = there / here if here and there else None
-        ratios += [ratio] if ratio else []
+        here = median_of(runs, "here", "verdict_s")
+        cells = [seconds(here)]
+        for name, known in ratios.items():
+            there = median_of(runs, "harness", name)
+            ratio = there / here if here and there else None
+            known += [ratio] if ratio else []
+            cells += [seconds(there), seconds(ratio)]
         said = [said_of(runs, name) for name in ("here", "harness")]
         agreed &= said == ["PASSED", "PASSED"]
-        prepared = median_of(runs, "here", "prepare_s")
-        cells = [*map(seconds, (here, there)), seconds(ratio), seconds(prepared), *said]
+        cells += [seconds(median_of(runs, "here", "prepare_s")), *said]
         print(f"| {one.key} | {one.title} | {' | '.join(cells)} |")
-    if ratios:
-        print(f"\nMedian ratio over {len(ratios)} problems: {statistics.median(ratios):.1f}")
+    if all(ratios.values()):
+        whole, alone = (statistics.median(known) for known in ratios.values())
+        print(
+            f"\nMedian ratio over {len(ratios['process_s'])} problems: {whole:.1f}; to its call "
+            f"alone {alone:.1f}"
+        )
     return agreed
 
 
