@@ -145,6 +145,7 @@ class GpuCourt:
         seed = secrets.randbits(62)
         if self._reference is None:
             raise RunnerError("the verifier is closed")
+        self._pool.settle()
         started = time.monotonic()
         with self._lock.checking():
             if self._oracle is not None:
@@ -159,6 +160,7 @@ class GpuCourt:
             hearings.append(self._hear(candidate, oracle, times))
             if hearings[-1].finding is not None:
                 return self._conclude(candidate, hearings, times)
+        self._pool.settle()
         started = time.monotonic()
         finding, checks = sanitize(self._problem, candidate, self._sandbox, self._options.timeout_s)
         refuse_where_short(finding, self._plan.due_bytes)
@@ -218,11 +220,13 @@ class GpuCourt:
             oracle=oracle, baselines=self._baselines_of(), workloads=self._timed(oracle)
         )
         try:
-            worker = self._pool.take("cuda-candidate")
+            worker, passed = self._pool.take("cuda-candidate"), False
             try:
                 heard = self._hearing.hear(worker, candidate, standard, times)
+                passed = heard.finding is None
             finally:
-                self._pool.dismiss(worker)
+                # Nobody waits for the end of one that passed: of it no memory is asked.
+                (self._pool.dismiss if passed else self._pool.retire)(worker)
             refuse_where_short(heard.finding, self._plan.due_bytes)
             return heard
         finally:

@@ -219,6 +219,16 @@ def test_a_candidate_that_takes_too_much_is_told_so(judged):
     assert evaluation.summary == FAILED.summary
 
 
+def test_what_a_candidate_held_is_free_again_when_its_want_is_looked_into(judged, monkeypatch):
+    """Else one that takes all of a GPU would get no verdict: the judge would wait for others."""
+
+    def free_and_total():
+        return (0 if "cuda-candidate" in FakeWorker.running else 1 << 40), 150 * 10**9
+
+    monkeypatch.setattr(torch.cuda, "mem_get_info", free_and_total)
+    assert judged().summary == FAILED.summary
+
+
 def test_a_candidate_beside_others_that_fill_the_gpu_gets_no_verdict(judged, gpu):
     gpu.free_bytes = 4 << 30
     with pytest.raises(DeviceMemoryExhausted, match="a candidate could not be judged: the GPU's"):
