@@ -115,7 +115,7 @@ class Stopwatch:
                 ours = runner is self._candidate
                 reply = self._burst(runner, count if ours else self._short_burst(runner, count))
                 timed.bursts[runner.who].append(reply["times_ms"])
-                if runner is self._candidate and number in chosen:
+                if ours and number in chosen:
                     finding = self._check(reply, count - 1)
                     if finding is not None:
                         raise TimingRefused(_at_timing(finding, workload))

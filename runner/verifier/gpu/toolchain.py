@@ -127,7 +127,7 @@ class Toolchain:
         if tool == "ptxas":
             return [known[0], *options, str(text), "-o", str(output)]
         # Triton's own line, with our files: `cc SOURCE -O3 … -o OUTPUT …`. What it makes hands
-        # arguments over while the GPU spins (`clock`): unoptimised it is there in half the time.
+        # arguments over while the GPU spins (`clock`): unoptimised it is there sooner.
         command = [*known[:place], "-o", str(output), *known[place + 2 :]]
         command[1] = str(text)
         return ["-O0" if word == "-O3" else word for word in command]
